@@ -1,0 +1,5 @@
+"""`python -m sparsenet`."""
+
+from sparsenet.cli.main import main
+
+main()

@@ -1,0 +1,86 @@
+"""The `sparsenet` command: a group of commands, and how errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from typing import Any
+
+import click
+
+from sparsenet import __version__
+from sparsenet.errors import SparsenetError
+
+_COMMANDS = {
+    "train": "train a network from a solver file",
+    "test": "measure a checkpoint's accuracy",
+    "memsize": "memory of a checkpoint, net or solver, per layer and storage format",
+    "prune-threshold": "the baseline: thresholds on a trained network, without training",
+    "schema": "print the JSON Schema of solver or net files",
+}
+
+EPILOG = (
+    "Exit codes: 0 done, 1 failed while running, 2 usage or configuration, 3 finished but a "
+    "target was missed, 128+signal when stopped. Results go to stdout, progress to stderr."
+)
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module, and with it torch, only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"sparsenet.cli.{cmd_name.replace('-', '_')}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.command(cls=_LazyGroup, epilog=EPILOG, context_settings={"max_content_width": 100})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Train convolutional networks that fit a byte budget, from Caffe-style YAML files.
+
+    Example: sparsenet train configs/digits/solver.yaml
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code; never a traceback for a user's mistake."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    try:
+        result: Any = cli.main(arguments, prog_name="sparsenet", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _complain("stopped", 128 + signal.SIGINT)
+    except SparsenetError as error:
+        return _complain(str(error), error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output has gone, as `head` does; its complaint would go nowhere too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    return result if isinstance(result, int) else 0
+
+
+def _complain(message: str, exit_code: int) -> int:
+    for line in message.splitlines():
+        click.echo(f"error: {line}", err=True)
+    return exit_code

@@ -1,0 +1,51 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+def overrides(function: F) -> F:
+    """--set KEY.PATH=VALUE, any number of them."""
+    return click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY.PATH=VALUE",
+        help="Set a key over the file, by its path: base_lr=0.1, regularization.conv1.t=300, "
+        "net.layers.ip1.num_output=200, stages.0.until.iters=50. May be repeated.",
+    )(function)
+
+
+def device(function: F) -> F:
+    """--device."""
+    return click.option(
+        "--device", metavar="DEVICE", help="cpu, cuda or cuda:N, over the file's solver_mode."
+    )(function)
+
+
+def as_json(function: F) -> F:
+    """--json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(
+        function
+    )
+
+
+def quiet(function: F) -> F:
+    """--quiet."""
+    return click.option("--quiet", is_flag=True, help="Show no progress.")(function)
+
+
+def print_json(document: object) -> None:
+    """Print a document as indented JSON on stdout."""
+    click.echo(json.dumps(document, indent=1))

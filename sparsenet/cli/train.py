@@ -1,0 +1,70 @@
+"""`sparsenet train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sparsenet.cli import options
+from sparsenet.progress import choose_display
+from sparsenet.storage.report import memory_json, memory_table
+from sparsenet.workflows.train import TrainOptions, dry_run, train
+
+
+@click.command("train", epilog="Example: sparsenet train configs/digits/solver.yaml --resume auto")
+@click.argument("solver", type=options.FILE)
+@click.option("--weights", type=options.FILE, metavar="CKPT", help="Start from these weights.")
+@click.option("--resume", metavar="CKPT|auto", help="Go on from a snapshot; auto: the newest.")
+@options.overrides
+@click.option("--output", type=options.FOLDER, help="The run folder, over snapshot_prefix.")
+@options.device
+@click.option("--overwrite", is_flag=True, help="Replace an earlier run in the run folder.")
+@click.option("--dry-run", is_flag=True, help="Build everything, print the table, train nothing.")
+@click.option("--tensorboard", is_flag=True, help="Write event files too (an extra).")
+@options.as_json
+@options.quiet
+def command(
+    solver: Path,
+    weights: Path | None,
+    resume: str | None,
+    overrides: tuple[str, ...],
+    output: Path | None,
+    device: str | None,
+    overwrite: bool,
+    dry_run: bool,
+    tensorboard: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Train the network that SOLVER describes.
+
+    The run folder gets the merged configuration, a log, snapshots, the best and the final
+    network, and a summary with the memory of each layer.
+    """
+    chosen = TrainOptions(
+        overrides=overrides,
+        output=output,
+        weights=weights,
+        resume=resume,
+        device=device,
+        overwrite=overwrite,
+        tensorboard=tensorboard,
+    )
+    if dry_run:
+        _print_promise(solver, chosen, as_json)
+        return 0
+    result = train(solver, chosen, choose_display(quiet=quiet))
+    if as_json:
+        options.print_json(result.summary)
+    else:
+        click.echo(result.text, nl=False)
+    return result.exit_code
+
+
+def _print_promise(solver: Path, chosen: TrainOptions, as_json: bool) -> None:
+    memory = dry_run(solver, chosen)
+    if as_json:
+        options.print_json(memory_json(memory))
+    else:
+        click.echo(memory_table(memory, counts="t"))

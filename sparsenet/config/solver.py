@@ -1,0 +1,127 @@
+"""The solver file's record: Caffe's SolverParameter keys flat, and the stages of tightening."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from sparsenet.config.net import NetConfig
+from sparsenet.record import KeyPath, Listed, OneOrMany, Record, shown
+from sparsenet.regularization.stages import Stage
+from sparsenet.solver.lr_policies import LR_POLICIES
+from sparsenet.solver.update import UPDATES
+
+
+def _caffe_enum(*names: str) -> BeforeValidator:
+    """Caffe writes its enums in capitals and its users write them in either case."""
+    by_fold = {name.casefold(): name for name in names}
+
+    def canonical(value: object) -> object:
+        return by_fold.get(value.casefold(), value) if isinstance(value, str) else value
+
+    return BeforeValidator(canonical)
+
+
+LrPolicy = Literal["fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid"]
+SolverType = Literal["SGD", "Nesterov", "Adam", "AdaGrad", "RMSProp", "AdaDelta"]
+Mode = Annotated[Literal["auto", "cpu", "gpu"], _caffe_enum("auto", "cpu", "gpu")]
+Decay = Annotated[Literal["L2", "L1"], _caffe_enum("L2", "L1")]
+
+
+class SolverConfig(Record):
+    """How a net is trained. Keys without a default are required."""
+
+    net: NetConfig = Field(description="the net file, relative to this file, or the net itself")
+    max_iter: int = Field(gt=0, description="number of updates")
+    base_lr: float = Field(gt=0, description="learning rate that lr_policy starts from")
+    lr_policy: LrPolicy = Field(
+        "fixed",
+        description="learning rate at update i: fixed base_lr; step base_lr*gamma^floor(i/stepsize)"
+        "; exp base_lr*gamma^i; inv base_lr*(1+gamma*i)^-power; multistep base_lr*gamma^(stepvalues"
+        " <= i); poly base_lr*(1-i/max_iter)^power; sigmoid base_lr/(1+exp(-gamma*(i-stepsize)))",
+    )
+    gamma: float | None = Field(None, description="for step, exp, inv, multistep and sigmoid")
+    power: float | None = Field(None, description="for inv and poly")
+    stepsize: int | None = Field(None, gt=0, description="for step and sigmoid, in updates")
+    stepvalue: OneOrMany[int] | None = Field(
+        None, description="for multistep: the updates at which the rate falls, rising"
+    )
+    type: SolverType = Field("SGD", description="the rule of the update")
+    momentum: float | None = Field(
+        None, ge=0, lt=1, description="for SGD, Nesterov, AdaDelta, and Adam's beta1; default 0"
+    )
+    momentum2: float | None = Field(
+        None, ge=0, lt=1, description="for Adam, its beta2; default 0.999"
+    )
+    delta: float | None = Field(
+        None, gt=0, description="for Adam, AdaGrad, RMSProp and AdaDelta; default 1e-8"
+    )
+    rms_decay: float | None = Field(None, ge=0, lt=1, description="for RMSProp; default 0.99")
+    weight_decay: float = Field(0.0, ge=0, description="strength of regularization_type")
+    regularization_type: Decay = Field(
+        "L2", description="L2 or L1: what weights without a regularization, and biases, get"
+    )
+    regularization: dict[str, dict[str, Any]] | None = Field(
+        None,
+        description="by layer name: keys over those of the layer's own regularization, or another "
+        "type instead of it",
+    )
+    stages: Listed[Stage] = Field((), description="staged tightening of the l0 constraints")
+    iter_size: int = Field(1, gt=0, description="batches whose gradients make one update")
+    clip_gradients: float | None = Field(
+        None, description="largest global l2 norm of the raw gradient; negative: off"
+    )
+    random_seed: int = Field(0, ge=0, description="of the fillers, batches and Dropout")
+    solver_mode: Mode = Field("auto", description="auto takes a GPU where there is one")
+    precision: Literal["float32", "bf16"] = Field(
+        "float32", description="of the forward and backward pass; weights stay float32"
+    )
+    test_interval: int = Field(0, ge=0, description="updates between tests; 0: at the end only")
+    test_iter: int | None = Field(
+        None, gt=0, description="batches of a test while training; left out: the whole set"
+    )
+    test_initialization: bool = Field(True, description="test before the first update too")
+    display: int = Field(100, ge=0, description="updates between lines of the log; 0: none")
+    snapshot: int = Field(0, ge=0, description="updates between snapshots; 0: when stopped only")
+    snapshot_keep: int = Field(2, gt=0, description="how many of the newest snapshots are kept")
+    snapshot_prefix: str | None = Field(
+        None, description="the run folder; left out: runs/ and the solver file's folder name"
+    )
+
+
+# What a resumed run may differ in: none of these touches a weight.
+NOT_TRAJECTORY = ("display", "snapshot", "snapshot_keep", "snapshot_prefix", "solver_mode")
+
+
+def usage_problems(data: dict[str, Any]) -> list[tuple[KeyPath, str]]:
+    """Keys that the chosen lr_policy or type needs and lacks, or has and does not use."""
+    problems = [
+        *_usage(data, "lr_policy", "fixed", {n: p.keys for n, p in LR_POLICIES.items()}, True),
+        *_usage(data, "type", "SGD", {n: u.keys for n, u in UPDATES.items()}, False),
+    ]
+    values = data.get("stepvalue")
+    if isinstance(values, list) and values != sorted(set(values), key=str):
+        numbers = [value for value in values if isinstance(value, int)]
+        if numbers != sorted(set(numbers)):
+            problems.append((("stepvalue",), f"{shown(values)} must rise"))
+    if data.get("clip_gradients") == 0:
+        problems.append((("clip_gradients",), "0 would stop all learning; negative turns it off"))
+    return problems
+
+
+def _usage(
+    data: dict[str, Any], chooser: str, default: str, keys: dict[str, tuple[str, ...]], needed: bool
+) -> list[tuple[KeyPath, str]]:
+    chosen = data.get(chooser, default)
+    if chosen not in keys:
+        return []
+    problems: list[tuple[KeyPath, str]] = []
+    for key in dict.fromkeys(key for used in keys.values() for key in used):
+        users = [name for name, used in keys.items() if key in used]
+        if key in data and key not in keys[chosen]:
+            words = f"is not used by {chooser} {chosen}, only by {', '.join(users)}"
+            problems.append(((key,), words))
+        elif needed and key in keys[chosen] and data.get(key) is None:
+            problems.append(((key,), f"is missing; {chooser} {chosen} needs it"))
+    return problems

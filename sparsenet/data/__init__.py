@@ -1,0 +1,1 @@
+"""Data sets, which samples of them are used, and the batches a net is fed."""

@@ -1,0 +1,30 @@
+"""A data set as it lies in memory before any transform, and the error of not having it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from sparsenet.errors import SparsenetError
+
+
+class DataError(SparsenetError):
+    """A data set that is absent, damaged, or too small for what is asked of it."""
+
+
+@dataclass(frozen=True)
+class RawSet:
+    """The training or the test part of a source, in the order of its files.
+
+    `images` is uint8 (samples, channels, height, width), `labels` int64 (samples,) in
+    0..`classes` - 1.
+    """
+
+    name: str
+    images: Tensor
+    labels: Tensor
+    classes: int
+
+    def __len__(self) -> int:
+        return len(self.labels)

@@ -1,0 +1,58 @@
+"""The errors a user can cause, all at once and each on one line.
+
+SparsenetError(Exception)        one clear line; the command line ends with exit code 1
+├── ConfigError                  problems of configuration or usage; exit code 2
+└── (each module's own: DataError, CheckpointError, RunFolderError, NonFiniteError)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class SparsenetError(Exception):
+    """An error whose message is meant for the user, not a defect of this program."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in a configuration: `where: key: message`.
+
+    `where` is `file:line`, a `--set` argument, or empty for a usage error without a place.
+    """
+
+    where: str
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.where, self.key, self.message) if part)
+
+
+class ConfigError(SparsenetError):
+    """Every problem found, each as one line; nothing has been written when it is raised."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem] | Problem | str) -> None:
+        if isinstance(problems, str):
+            problems = Problem("", "", problems)
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def nearest(name: object, names: Iterable[str]) -> str:
+    """`; did you mean 'X'?` for the valid name closest to `name`, or nothing when none is close."""
+    by_fold = {candidate.casefold(): candidate for candidate in names}
+    match = difflib.get_close_matches(str(name).casefold(), by_fold, n=1, cutoff=0.6)
+    return f"; did you mean '{by_fold[match[0]]}'?" if match else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as a sentence lists them: `a, b or c`."""
+    items = list(names)
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} or {items[-1]}"

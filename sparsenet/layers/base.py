@@ -1,0 +1,118 @@
+"""What every layer is: a frozen record of its options that knows its shapes and builds its module.
+
+Shapes are those of one example: `(channels, height, width)`, `(features,)`, `()` for a label.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, TypeVar
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from sparsenet.record import Listed, OneOrMany, Record
+from sparsenet.regularization.regularizers import AnyRegularizer
+
+Shape = tuple[int, ...]
+Phase = Literal["TRAIN", "VAL", "TEST"]
+PHASES: tuple[Phase, ...] = ("TRAIN", "VAL", "TEST")
+
+
+class ShapeError(ValueError):
+    """A layer cannot take the shapes its bottoms have; the message says what it needs."""
+
+
+class Param(Record):
+    """Multipliers of one parameter blob, as Caffe's ParamSpec."""
+
+    lr_mult: float = Field(1.0, ge=0, description="multiplies the learning rate of this blob")
+    decay_mult: float = Field(1.0, ge=0, description="multiplies the weight decay of this blob")
+
+
+class Include(Record):
+    """Caffe's NetStateRule, of which the phase is kept."""
+
+    phase: Phase = Field(description="the phase in which the layer is part of the net")
+
+
+class Layer(Record):
+    """The keys every layer has."""
+
+    bottoms: ClassVar[int] = 1
+    tops: ClassVar[int] = 1
+    is_loss: ClassVar[bool] = False
+    """Its top is a part of the net's loss: one number a batch."""
+    is_accuracy: ClassVar[bool] = False
+    """Its top is an accuracy: one number a batch."""
+
+    name: str = Field(min_length=1, description="the layer's name, by which all else refers to it")
+    type: str = Field(description="the kind of layer")
+    bottom: OneOrMany[str] | None = Field(
+        None, description="the blobs it reads; left out: the previous layer's first top"
+    )
+    top: OneOrMany[str] | None = Field(
+        None, description="the blobs it writes; left out: one, named as the layer"
+    )
+    phase: OneOrMany[Phase] | None = Field(
+        None, description="TRAIN, VAL or TEST, or several: short for include; left out: all"
+    )
+    include: OneOrMany[Include] | None = Field(
+        None, description="Caffe's rule {phase: TRAIN}; where no layer says VAL, TEST serves VAL"
+    )
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases the layer is in, all of them where the file names none."""
+        named = (*(self.phase or ()), *(rule.phase for rule in self.include or ()))
+        return named or PHASES
+
+    def output_shapes(self, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        """Shapes of the tops for the shapes of the bottoms; raises ShapeError."""
+        return bottoms
+
+    def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
+        """The torch module, its parameters filled from `generator`."""
+        raise NotImplementedError
+
+
+class WeightedLayer(Layer):
+    """A layer with a weight and a bias blob, both filled, multiplied and regularized by options."""
+
+    param: Listed[Param] = Field(
+        (), max_length=2, description="lr_mult and decay_mult, first of the weights then the biases"
+    )
+    regularization: AnyRegularizer | None = Field(
+        None, description="of the weights; left out: the solver's regularization_type"
+    )
+
+    def weight_shape(self, bottom: Shape) -> Shape:
+        """Shape of the weights (blob 0) for the shape of the bottom."""
+        raise NotImplementedError
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether the layer has blob 1, one bias for each output."""
+        raise NotImplementedError
+
+    def multipliers(self, blob: int) -> Param:
+        """Multipliers of blob 0 (weights) or 1 (biases)."""
+        return self.param[blob] if blob < len(self.param) else Param()
+
+
+L = TypeVar("L", bound=Layer)
+LAYERS: dict[str, type[Layer]] = {}
+
+
+def register(layer: type[L]) -> type[L]:
+    """Make a layer known by its `type`; the contract tests then run on it."""
+    field: Any = layer.model_fields["type"]
+    LAYERS[field.annotation.__args__[0]] = layer
+    return layer
+
+
+def need_image(layer: str, shape: Shape) -> tuple[int, int, int]:
+    """The shape as (channels, height, width); raises ShapeError for any other."""
+    if len(shape) != 3:
+        raise ShapeError(f"{layer} needs channels, height and width, not {shape}")
+    return shape[0], shape[1], shape[2]

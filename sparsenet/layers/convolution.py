@@ -1,0 +1,112 @@
+"""Convolution: y_o = b_o + sum over the channels c of o's group of w_oc * x_c (Caffe's)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sparsenet.layers.base import Shape, ShapeError, need_image, register
+from sparsenet.layers.weights import FilledLayer
+from sparsenet.layers.window import Pair, Size, WindowLayer, by, check_pair, pair
+from sparsenet.record import KeyProblem, OneOrMany
+
+
+@register
+class Convolution(FilledLayer, WindowLayer):
+    """Cross-correlates an image with `num_output` kernels.
+
+    An axis of n pixels becomes floor((n + 2 pad - (dilation (kernel - 1) + 1)) / stride) + 1. The
+    weight is (num_output, channels / group, kernel_h, kernel_w), the bias (num_output,).
+    """
+
+    type: Literal["Convolution"] = Field("Convolution", description="a convolution of an image")
+    dilation: OneOrMany[Size] | None = Field(
+        None,
+        description="pixels from one of the kernel's taps to the next: one number, or "
+        "[down, right]; left out: 1",
+    )
+    group: int = Field(
+        1, ge=1, description="output group g sees the channels of input group g alone"
+    )
+
+    @model_validator(mode="after")
+    def _kernel_and_groups(self) -> Convolution:
+        if not self.has_kernel:
+            raise KeyProblem("kernel_size", "is missing")
+        check_pair("dilation", self.dilation)
+        if self.num_output % self.group:
+            message = f"{self.num_output} must be a multiple of group, {self.group}"
+            raise KeyProblem("num_output", message)
+        return self
+
+    @property
+    def dilation_pair(self) -> Pair:
+        """Pixels between the kernel's taps, down and right."""
+        return pair(self.dilation, None, None, 1)
+
+    def weight_shape(self, bottom: Shape) -> Shape:
+        """(num_output, channels / group, kernel_h, kernel_w); raises ShapeError."""
+        channels, _, _ = need_image("Convolution", bottom)
+        if channels % self.group:
+            raise ShapeError(
+                f"Convolution's group, {self.group}, must divide its bottom's {channels} channels"
+            )
+        return (self.num_output, channels // self.group, *self.kernel_pair)
+
+    def output_shapes(self, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        """One image of num_output channels; raises ShapeError for a kernel that does not fit."""
+        _, height, width = need_image("Convolution", bottoms[0])
+        self.check_weights(self.weight_shape(bottoms[0]))
+        (pad_h, pad_w), (stride_h, stride_w) = self.pad_pair, self.stride_pair
+        padded = height + 2 * pad_h, width + 2 * pad_w
+        kernel, dilation = self.kernel_pair, self.dilation_pair
+        span = dilation[0] * (kernel[0] - 1) + 1, dilation[1] * (kernel[1] - 1) + 1
+        if span[0] > padded[0] or span[1] > padded[1]:
+            raise ShapeError(
+                f"Convolution's kernel spans {by(span)} pixels, more than the {by(padded)} of its "
+                f"padded bottom"
+            )
+        rows = (padded[0] - span[0]) // stride_h + 1
+        columns = (padded[1] - span[1]) // stride_w + 1
+        return ((self.num_output, rows, columns),)
+
+    def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
+        """A module with the filled `weight` and `bias`; raises ShapeError."""
+        weight, bias = self.fill_weights(self.weight_shape(bottoms[0]), generator)
+        return ConvolutionModule(
+            weight,
+            bias,
+            stride=self.stride_pair,
+            pad=self.pad_pair,
+            dilation=self.dilation_pair,
+            group=self.group,
+        )
+
+
+class ConvolutionModule(nn.Module):
+    """Images (N, C, H, W) to (N, num_output, H', W')."""
+
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        *,
+        stride: Pair,
+        pad: Pair,
+        dilation: Pair,
+        group: int,
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+        self.bias = None if bias is None else nn.Parameter(bias)
+        self.stride, self.pad, self.dilation, self.group = stride, pad, dilation, group
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The convolved images."""
+        return F.conv2d(
+            images, self.weight, self.bias, self.stride, self.pad, self.dilation, self.group
+        )

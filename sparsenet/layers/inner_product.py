@@ -1,0 +1,52 @@
+"""InnerProduct: y = W x + b over all of an example's values (Caffe's, axis 1)."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sparsenet.layers.base import Shape, ShapeError, register
+from sparsenet.layers.weights import FilledLayer
+
+
+@register
+class InnerProduct(FilledLayer):
+    """A fully connected layer: weight (num_output, inputs), bias (num_output,).
+
+    An image's values are its inputs in the order channel, row, column.
+    """
+
+    type: Literal["InnerProduct"] = Field("InnerProduct", description="a fully connected layer")
+
+    def weight_shape(self, bottom: Shape) -> Shape:
+        """(num_output, the number of the bottom's values); raises ShapeError for a label."""
+        if not bottom:
+            raise ShapeError("InnerProduct needs features or an image, not one value an example")
+        return self.num_output, math.prod(bottom)
+
+    def output_shapes(self, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        """num_output features."""
+        self.check_weights(self.weight_shape(bottoms[0]))
+        return ((self.num_output,),)
+
+    def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
+        """A module with the filled `weight` and `bias`; raises ShapeError."""
+        return InnerProductModule(*self.fill_weights(self.weight_shape(bottoms[0]), generator))
+
+
+class InnerProductModule(nn.Module):
+    """Examples (N, ...) to (N, num_output)."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+        self.bias = None if bias is None else nn.Parameter(bias)
+
+    def forward(self, examples: Tensor) -> Tensor:
+        """W x + b; flatten counts C, H, W whatever the memory format."""
+        return F.linear(examples.flatten(1), self.weight, self.bias)

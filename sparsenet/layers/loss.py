@@ -1,0 +1,139 @@
+"""SoftmaxWithLoss and Accuracy: a net's scores against the labels, one number a batch."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sparsenet.layers.base import Layer, Shape, ShapeError, register
+
+NO_LABEL = torch.iinfo(torch.int64).min
+"""An ignore_label that no label is."""
+
+
+class _Judge(Layer):
+    """Bottoms: scores (classes, ...) and one label, from 0, for each position of the scores."""
+
+    bottoms: ClassVar[int] = 2
+
+    ignore_label: int | None = Field(
+        None, description="positions with this label do not count; left out: all count"
+    )
+
+    def output_shapes(self, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        """One number for the whole batch; raises ShapeError."""
+        scores, labels = bottoms
+        if not scores:
+            raise ShapeError(f"{self.type} needs scores as its first bottom, not labels or a loss")
+        positions = math.prod(scores[1:])
+        if math.prod(labels) != positions:
+            raise ShapeError(
+                f"{self.type} needs {positions} label{'s' * (positions > 1)} an example as its "
+                f"second bottom, for scores of shape {scores}, not {labels}"
+            )
+        return ((),)
+
+
+@register
+class SoftmaxWithLoss(_Judge):
+    """L = -loss_weight/n sum_i log softmax(x_i)_{label_i}: by default the mean over the batch.
+
+    Computed as x_label - logsumexp(x), so it does not stop at Caffe's -log(FLT_MIN) = 87.3; the
+    gradient is Caffe's.
+    """
+
+    is_loss: ClassVar[bool] = True
+
+    type: Literal["SoftmaxWithLoss"] = Field(
+        "SoftmaxWithLoss", description="the cross-entropy of scores with labels"
+    )
+    loss_weight: float = Field(1.0, description="factor of this loss in the net's loss")
+    normalization: Literal["VALID", "FULL", "BATCH_SIZE", "NONE"] = Field(
+        "VALID",
+        description="n: the labels that count; all labels; the examples; or 1",
+    )
+
+    def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
+        """A module without parameters."""
+        return SoftmaxWithLossModule(self.ignore_label, self.normalization, self.loss_weight)
+
+
+class SoftmaxWithLossModule(nn.Module):
+    """Scores (N, C, ...) and integer labels (N, ...) to the loss, a scalar."""
+
+    def __init__(self, ignore_label: int | None, normalization: str, loss_weight: float) -> None:
+        super().__init__()
+        self.ignore_label = NO_LABEL if ignore_label is None else ignore_label
+        self.normalization, self.loss_weight = normalization, loss_weight
+
+    def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """The loss times its loss_weight."""
+        labels = _like_positions(labels, scores)
+        summed = F.cross_entropy(scores, labels, ignore_index=self.ignore_label, reduction="sum")
+        loss = summed / self._count(labels)
+        return loss if self.loss_weight == 1 else loss * self.loss_weight
+
+    def _count(self, labels: Tensor) -> Tensor | int:
+        if self.normalization == "NONE":
+            return 1
+        if self.normalization == "BATCH_SIZE":
+            return labels.shape[0]
+        if self.normalization == "FULL" or self.ignore_label == NO_LABEL:
+            return labels.numel()
+        return (labels != self.ignore_label).sum().clamp(min=1)
+
+
+@register
+class Accuracy(_Judge):
+    """The fraction of labels with fewer than top_k other scores at least as high as the label's.
+
+    So a tie counts against the net, as in Caffe: where all scores are equal, or none is a number,
+    a label is met only by top_k = classes.
+    """
+
+    is_accuracy: ClassVar[bool] = True
+
+    type: Literal["Accuracy"] = Field("Accuracy", description="the fraction of labels met")
+    top_k: int = Field(1, ge=1, description="the label may be among this many highest scores")
+
+    def output_shapes(self, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        """One number for the whole batch; raises ShapeError."""
+        shapes = super().output_shapes(bottoms)
+        if self.top_k > bottoms[0][0]:
+            raise ShapeError(
+                f"Accuracy's top_k, {self.top_k}, must be at most its {bottoms[0][0]} classes"
+            )
+        return shapes
+
+    def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
+        """A module without parameters."""
+        return AccuracyModule(self.top_k, self.ignore_label)
+
+
+class AccuracyModule(nn.Module):
+    """Scores (N, C, ...) and integer labels (N, ...) to a float64 scalar in [0, 1]."""
+
+    def __init__(self, top_k: int, ignore_label: int | None) -> None:
+        super().__init__()
+        self.top_k = top_k
+        self.ignore_label = NO_LABEL if ignore_label is None else ignore_label
+
+    def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Labels met / labels that count, 0 where none counts; without a gradient."""
+        labels = _like_positions(labels, scores).unsqueeze(1)
+        counts = labels != self.ignore_label
+        own = scores.gather(1, labels.where(counts, 0))
+        # Not `scores >= own`: where either is NaN it would be false and the label met.
+        rivals = (~(scores < own)).sum(1, keepdim=True) - 1
+        met = ((rivals < self.top_k) & counts).sum()
+        return met.double() / counts.sum().clamp(min=1)
+
+
+def _like_positions(labels: Tensor, scores: Tensor) -> Tensor:
+    """Labels (N, ...) in the shape of the scores' positions, (N, ...) without the classes."""
+    return labels.reshape(scores.shape[0], *scores.shape[2:])

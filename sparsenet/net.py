@@ -1,0 +1,137 @@
+"""From a net's records to one torch module with Caffe's bottoms, tops and phases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sparsenet.config.graph import Graph, build_graph, has_phase
+from sparsenet.config.net import NetConfig
+from sparsenet.layers.base import PHASES, Phase, WeightedLayer
+
+
+@dataclass(frozen=True)
+class Blob:
+    """One trained tensor: `name` is `layer.weight` or `layer.bias`, `index` Caffe's blob number."""
+
+    name: str
+    layer: WeightedLayer
+    index: int
+    tensor: nn.Parameter
+
+    @property
+    def lr_mult(self) -> float:
+        """Multiplier of the learning rate."""
+        return self.layer.multipliers(self.index).lr_mult
+
+    @property
+    def decay_mult(self) -> float:
+        """Multiplier of the weight decay."""
+        return self.layer.multipliers(self.index).decay_mult
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What one forward pass computed: the summed losses (None without a loss) and all blobs."""
+
+    loss: Tensor | None
+    blobs: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class _Call:
+    module: nn.Module
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...]
+    is_loss: bool
+
+
+class Net(nn.Module):
+    """A checked net. Layers of the same record are one module in every phase.
+
+    `forward(images, labels, phase)` computes the layers of a phase; `generator` fills the
+    parameters, so a seed fixes them.
+    """
+
+    def __init__(self, config: NetConfig, generator: torch.Generator) -> None:
+        super().__init__()
+        self.config = config
+        self.graphs: dict[Phase, Graph] = {}
+        self.blobs: list[Blob] = []
+        self._calls: dict[Phase, list[_Call]] = {}
+        self._by_index: dict[int, nn.Module] = {}
+        self.modules_in_order = nn.ModuleList()
+        for phase in PHASES:
+            if phase == "TRAIN" or has_phase(config, phase):
+                graph, problems = build_graph(config, phase)
+                assert graph is not None, f"unchecked configuration: {problems}"
+                self.graphs[phase] = graph
+                self._calls[phase] = self._plan(graph, generator)
+
+    def _plan(self, graph: Graph, generator: torch.Generator) -> list[_Call]:
+        calls = []
+        for node in graph.nodes:
+            if node.index not in self._by_index:
+                module = node.layer.build(node.in_shapes, generator)
+                self._by_index[node.index] = module
+                self.modules_in_order.append(module)
+                self._note_blobs(node.layer, module)
+            module = self._by_index[node.index]
+            calls.append(_Call(module, node.bottoms, node.tops, node.layer.is_loss))
+        return calls
+
+    def _note_blobs(self, layer: object, module: nn.Module) -> None:
+        if isinstance(layer, WeightedLayer):
+            for index, (name, tensor) in enumerate(module.named_parameters()):
+                self.blobs.append(Blob(f"{layer.name}.{name}", layer, index, tensor))
+
+    def forward(self, images: Tensor, labels: Tensor, phase: Phase) -> Outputs:
+        """Compute a phase: images (N, C, H, W) float, labels (N,) int64."""
+        if self.training != (phase == "TRAIN"):
+            self.train(phase == "TRAIN")
+        blobs = dict(zip(self.graphs[phase].data.top, (images, labels), strict=True))
+        loss: Tensor | None = None
+        for call in self._calls[phase]:
+            result = call.module(*[blobs[name] for name in call.bottoms])
+            if len(call.tops) == 1:
+                blobs[call.tops[0]] = result
+            else:
+                blobs.update(zip(call.tops, result, strict=True))
+            if call.is_loss:
+                loss = result if loss is None else loss + result
+        return Outputs(loss, blobs)
+
+    def scalar_outputs(self, phase: Phase) -> list[str]:
+        """The blobs of losses and accuracies, in order: what a test reports."""
+        return [
+            n.tops[0] for n in self.graphs[phase].nodes if n.layer.is_loss or n.layer.is_accuracy
+        ]
+
+    def loss_blobs(self, phase: Phase) -> list[str]:
+        """The blobs whose sum is the loss."""
+        return [node.tops[0] for node in self.graphs[phase].nodes if node.layer.is_loss]
+
+    def accuracy_blob(self, phase: Phase) -> str | None:
+        """The first accuracy of the phase, by which models are selected and stages judged."""
+        nodes = self.graphs[phase].nodes
+        return next((node.tops[0] for node in nodes if node.layer.is_accuracy), None)
+
+    def weights(self) -> dict[str, Tensor]:
+        """Every trained tensor by name, in the net's order; they share memory with the net."""
+        return {blob.name: blob.tensor.detach() for blob in self.blobs}
+
+    def first_not_finite(self) -> str | None:
+        """The first layer, in the net's order, with a weight that is infinite or NaN."""
+        for blob in self.blobs:
+            if not torch.isfinite(blob.tensor).all():
+                return blob.layer.name
+        return None
+
+    @torch.no_grad()
+    def first_blob_not_finite(self, images: Tensor, labels: Tensor) -> str | None:
+        """The first blob of the TRAIN phase, in order, that is infinite or NaN for this batch."""
+        blobs = self(images, labels, "TRAIN").blobs
+        wrong = (name for name, blob in blobs.items() if not torch.isfinite(blob).all())
+        return next(wrong, None)

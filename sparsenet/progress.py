@@ -1,0 +1,149 @@
+"""How a run shows itself as it goes: a bar on a terminal, Caffe-like lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Protocol, TextIO
+
+from tqdm import tqdm
+
+
+class Display(Protocol):
+    """What shows a run. `line` are the objects that metrics.jsonl gets."""
+
+    def begin(self, step: int, total: int) -> None:
+        """Training begins, or goes on, at `step` of `total`."""
+
+    def displayed(self, line: dict[str, Any], density: float) -> None:
+        """Show loss and learning rate."""
+
+    def tested(self, line: dict[str, Any], density: float) -> None:
+        """Show a test."""
+
+    def note(self, text: str) -> None:
+        """Show one line that is not progress: a snapshot, a stage, a warning."""
+
+    def advanced(self, step: int) -> None:
+        """An update was made."""
+
+    def end(self) -> None:
+        """Training is over or interrupted."""
+
+
+class Quiet:
+    """Shows nothing but notes that a user must see are none of its business."""
+
+    def begin(self, step: int, total: int) -> None:
+        """Nothing."""
+
+    def displayed(self, line: dict[str, Any], density: float) -> None:
+        """Nothing."""
+
+    def tested(self, line: dict[str, Any], density: float) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+    def advanced(self, step: int) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+class Lines(Quiet):
+    """Caffe's log lines."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self._last = (0, 0.0)
+
+    def begin(self, step: int, total: int) -> None:
+        """Start the clock of iter/s."""
+        self._last = (step, time.monotonic())
+
+    def displayed(self, line: dict[str, Any], density: float) -> None:
+        """`Iteration N (x iter/s), loss = L, lr = R, stage = S (+n), density = d%`."""
+        step, now = line["iter"], time.monotonic()
+        done, since = step - self._last[0], now - self._last[1]
+        self._last = (step, now)
+        speed = f" ({done / since:.4g} iter/s)" if done and since > 0 else ""
+        rest = f"loss = {line['loss']:.6g}, lr = {line['lr']:.6g}{_stage(line)}{_density(density)}"
+        self.note(f"Iteration {step}{speed}, {rest}")
+
+    def tested(self, line: dict[str, Any], density: float) -> None:
+        """`Iteration N, VAL accuracy = a, loss = l, density = d%`."""
+        self.note(f"Iteration {line['iter']}, {test_text(line)}{_density(density)}")
+
+    def note(self, text: str) -> None:
+        """A line of its own."""
+        print(text, file=self.stream, flush=True)
+
+
+class Bar(Quiet):
+    """One tqdm bar with the loss, the last test, the stage and the density."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self._bar: tqdm[Any] | None = None
+        self._shown: dict[str, str] = {}
+
+    def begin(self, step: int, total: int) -> None:
+        """Open the bar where the run stands."""
+        self._bar = tqdm(total=total, initial=step, file=self.stream, unit="it", dynamic_ncols=True)
+
+    def displayed(self, line: dict[str, Any], density: float) -> None:
+        """Show the loss and stage beside the bar."""
+        self._show(line, density, loss=f"{line['loss']:.4f}", lr=f"{line['lr']:.4g}")
+
+    def tested(self, line: dict[str, Any], density: float) -> None:
+        """Show the accuracy beside the bar."""
+        if line["accuracy"] is not None:
+            self._show(line, density, **{line["phase"].lower(): f"{100 * line['accuracy']:.2f}%"})
+
+    def note(self, text: str) -> None:
+        """Write above the bar."""
+        tqdm.write(text, file=self.stream)
+
+    def advanced(self, step: int) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.update(step - self._bar.n)
+
+    def end(self) -> None:
+        """Close the bar, leaving its last state."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _show(self, line: dict[str, Any], density: float, **values: str) -> None:
+        if line["stage"]:
+            values["stage"] = f"{line['stage']}+{line['in_stage']}"
+        if density < 1:
+            values["density"] = f"{100 * density:.3g}%"
+        self._shown |= values
+        if self._bar is not None:
+            self._bar.set_postfix(self._shown, refresh=False)
+
+
+def choose_display(*, quiet: bool) -> Display:
+    """Nothing if quiet, a bar where stderr is a terminal, lines elsewhere."""
+    if quiet:
+        return Quiet()
+    return Bar(sys.stderr) if sys.stderr.isatty() else Lines(sys.stderr)
+
+
+def test_text(line: dict[str, Any]) -> str:
+    """A test as one reads it: `VAL accuracy = 0.9812, loss = 0.0613`."""
+    parts = [f"{name} = {value:.6g}" for name, value in line["outputs"].items()]
+    return f"{line['phase']} {', '.join(parts)}"
+
+
+def _stage(line: dict[str, Any]) -> str:
+    return f", stage = {line['stage']} (+{line['in_stage']})" if line["stage"] else ""
+
+
+def _density(density: float) -> str:
+    return f", density = {100 * density:.3g}%" if density < 1 else ""

@@ -1,0 +1,224 @@
+"""What each layer's `regularization` says, and what it does to a weight in every update.
+
+One update of a weight W, with `rate` = learning rate * lr_mult (Caffe's order):
+
+    gradient  <-  add_gradient_(W, gradient)      before momentum and learning rate: l2, l1
+    W         <-  W - the solver's step
+    W         <-  after_update_(W, rate)          after the step: shrink
+
+The projection of l0 (every `interval` updates) and of its groups acts over several weights at once
+and so is done beside the loop; its record here holds the options. A new regularizer is one record
+with `@register` above it and its name in `AnyRegularizer`.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from torch import Tensor
+
+from sparsenet.record import KeyProblem, Record, shown
+from sparsenet.regularization.projections import soft_threshold_
+
+_PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,18})?)%")
+
+
+def _fraction(text: str) -> Fraction | None:
+    """A percentage as an exact fraction of 1, or None for any other text."""
+    match = _PERCENTAGE.fullmatch(text)
+    return Fraction(match[1]) / 100 if match else None
+
+
+def _check_count(t: object) -> object:
+    if isinstance(t, int) and not isinstance(t, bool) and t >= 1:
+        return t
+    fraction = _fraction(t) if isinstance(t, str) else None
+    if fraction is None:
+        raise ValueError(f"{shown(t)} is not a whole number from 1 or a percentage such as 5%")
+    if not 0 < fraction <= 1:
+        raise ValueError(f"{shown(t)} must be above 0% and at most 100%")
+    return t
+
+
+Count = Annotated[
+    int | str,
+    BeforeValidator(_check_count),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": f"^{_PERCENTAGE.pattern}$"},
+            ]
+        }
+    ),
+]
+"""How many weights may stay: a whole number from 1, or a percentage of them as a text, "5%"."""
+
+
+def resolve_count(t: int | str, size: int) -> int:
+    """The number of weights that `t` means among `size`: floor(size * percentage / 100), exactly.
+
+    Raises ValueError when `t` is no `Count`, comes to no weight at all, or to more than `size`.
+    """
+    _check_count(t)
+    if isinstance(t, str):
+        count = int((_fraction(t) or 0) * size)
+        if count == 0:
+            raise ValueError(f"{t} of {size} weights is less than one weight")
+        return count
+    if t > size:
+        raise ValueError(f"{t} is more than the {size} weights there are")
+    return t
+
+
+class Regularizer(Record):
+    """The two places where a regularizer may act on a weight; both do nothing unless overridden.
+
+    Both change their tensor in place and are called without gradient recording.
+    """
+
+    strengths: ClassVar[tuple[str, ...]] = ()
+    """The keys whose value 0 makes this regularizer the identity."""
+
+    def add_gradient_(
+        self, weight: Tensor, gradient: Tensor, decay_mult: float, default_decay: float
+    ) -> None:
+        """Add the penalty's gradient to `gradient`, before momentum and learning rate.
+
+        `default_decay` is the solver's weight_decay, for a regularizer that gives none itself.
+        """
+
+    def after_update_(self, weight: Tensor, rate: float) -> None:
+        """Change the weight after the solver's step; `rate` = learning rate * lr_mult."""
+
+
+R = TypeVar("R", bound=Regularizer)
+REGULARIZERS: dict[str, type[Regularizer]] = {}
+
+
+def register(regularizer: type[R]) -> type[R]:
+    """Make a regularizer known by its `type`; the contract tests then run on it."""
+    field: Any = regularizer.model_fields["type"]
+    REGULARIZERS[field.annotation.__args__[0]] = regularizer
+    return regularizer
+
+
+class _Decay(Regularizer):
+    """The key of the regularizers that Caffe has itself."""
+
+    strengths = ("weight_decay",)
+
+    weight_decay: float | None = Field(
+        None, ge=0, description="strength; left out: the solver's weight_decay"
+    )
+
+    def decay(self, decay_mult: float, default_decay: float) -> float:
+        """Caffe's local_decay: weight_decay * decay_mult."""
+        return (default_decay if self.weight_decay is None else self.weight_decay) * decay_mult
+
+
+@register
+class L2(_Decay):
+    """g <- g + weight_decay * decay_mult * W, the gradient of weight_decay/2 * |W|^2 (Caffe)."""
+
+    type: Literal["l2"] = Field("l2", description="weight decay, Caffe's L2")
+
+    def add_gradient_(
+        self, weight: Tensor, gradient: Tensor, decay_mult: float, default_decay: float
+    ) -> None:
+        """g += weight_decay * decay_mult * W."""
+        if decay := self.decay(decay_mult, default_decay):
+            gradient.add_(weight, alpha=decay)
+
+
+@register
+class L1(_Decay):
+    """g <- g + weight_decay * decay_mult * sign(W), sign(0) = 0 (Collins & Kohli eq. 5, Caffe).
+
+    A subgradient, so weights cross zero and swing about it instead of staying there.
+    """
+
+    type: Literal["l1"] = Field("l1", description="the sign's subgradient, Caffe's L1")
+
+    def add_gradient_(
+        self, weight: Tensor, gradient: Tensor, decay_mult: float, default_decay: float
+    ) -> None:
+        """g += weight_decay * decay_mult * sign(W)."""
+        if decay := self.decay(decay_mult, default_decay):
+            gradient.add_(weight.sign(), alpha=decay)
+
+
+@register
+class Shrink(Regularizer):
+    """W <- max(|W| - d, 0) * sign(W) after each step (Collins & Kohli eq. 6).
+
+    The proximal operator of strength * |W|_1 for a step of size rate = lr * lr_mult: d = rate *
+    strength. Or `delta` is d itself, whatever the learning rate. Gives exact zeros.
+    """
+
+    strengths = ("strength", "delta")
+
+    type: Literal["shrink"] = Field("shrink", description="soft threshold after each step")
+    strength: float | None = Field(
+        None, ge=0, description="the threshold is learning rate * lr_mult * strength"
+    )
+    delta: float | None = Field(
+        None, ge=0, description="a constant threshold, in place of strength"
+    )
+
+    @model_validator(mode="after")
+    def _one_threshold(self) -> Shrink:
+        if self.strength is None and self.delta is None:
+            raise ValueError("shrink needs strength or delta")
+        if self.strength is not None and self.delta is not None:
+            raise KeyProblem("delta", "cannot stand beside strength; give one of them")
+        return self
+
+    def threshold(self, rate: float) -> float:
+        """d of this step, in the weights' units."""
+        return rate * self.strength if self.strength is not None else self.delta or 0.0
+
+    def after_update_(self, weight: Tensor, rate: float) -> None:
+        """W <- max(|W| - d, 0) * sign(W)."""
+        if threshold := self.threshold(rate):
+            soft_threshold_(weight, threshold)
+
+
+@register
+class L0(Regularizer):
+    """Every `interval` updates the t largest magnitudes stay, the rest is zero (eq. 7).
+
+    Between projections weights may come back: projected gradient descent, not a fixed mask.
+    """
+
+    strengths = ("weight_decay",)
+
+    type: Literal["l0"] = Field("l0", description="at most t weights that are not zero")
+    t: Count | None = Field(
+        None, description="how many weights stay, or a percentage of them; left out: a stage's t"
+    )
+    interval: int = Field(100, ge=1, description="updates between two projections")
+    group: str | None = Field(
+        None,
+        min_length=1,
+        description="layers of the same group share one t over all their weights",
+    )
+    velocity: Literal["keep", "clear"] = Field(
+        "keep", description="what becomes of the momentum of weights that a projection zeroes"
+    )
+    weight_decay: float = Field(
+        0.0, ge=0, description="strength of an l2 beside the projection, by decay_mult"
+    )
+
+    def add_gradient_(
+        self, weight: Tensor, gradient: Tensor, decay_mult: float, default_decay: float
+    ) -> None:
+        """g += weight_decay * decay_mult * W; the solver's weight_decay does not count here."""
+        if decay := self.weight_decay * decay_mult:
+            gradient.add_(weight, alpha=decay)
+
+
+AnyRegularizer = Annotated[L2 | L1 | Shrink | L0, Field(discriminator="type")]

@@ -1,0 +1,122 @@
+"""The records of staged tightening: what each stage asks of which l0 constraint, and until when."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from sparsenet.record import Record, shown
+from sparsenet.regularization.regularizers import Count, resolve_count
+
+
+def _fraction(value: object) -> object:
+    """A percentage as text or a fraction as number, in [0, 1]."""
+    number: float | None = None
+    if isinstance(value, str) and value.endswith("%"):
+        try:
+            number = float(value[:-1]) / 100
+        except ValueError:
+            number = None
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        number = float(value)
+    if number is None or not 0 <= number <= 1:
+        raise ValueError(f"{shown(value)} is not a percentage such as 0.5% or a fraction 0 to 1")
+    return number
+
+
+Fraction = Annotated[float, BeforeValidator(_fraction)]
+
+
+def _dense_or_fraction(value: object) -> object:
+    if value == "dense":
+        return value
+    try:
+        return _fraction(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or dense") from None
+
+
+class Ramp(Record):
+    """A constraint that tightens from update to update inside its stage."""
+
+    from_: Count = Field(alias="from", description="t at the stage's first update")
+    to: Count = Field(description="t after `over` updates, and from then on")
+    over: int = Field(gt=0, description="updates the ramp takes")
+    shape: Literal["linear", "cubic", "geometric"] = Field(
+        "cubic",
+        description="with x the time in the ramp from 0 to 1: linear to+(from-to)(1-x); cubic "
+        "to+(from-to)(1-x)^3; geometric from*(to/from)^x",
+    )
+
+    def at(self, elapsed: int, size: int) -> int:
+        """t after `elapsed` updates of the stage, rounded up, for a ball over `size` weights."""
+        first, last = resolve_count(self.from_, size), resolve_count(self.to, size)
+        x = min(1.0, elapsed / self.over)
+        if self.shape == "geometric":
+            value = first * (last / first) ** x
+        else:
+            value = last + (first - last) * (1 - x) ** (3 if self.shape == "cubic" else 1)
+        # Float error must not lift the end of the ramp above `to`.
+        return last if x == 1.0 else math.ceil(value - 1e-9 * size)
+
+
+def _kind_of_target(value: object) -> str:
+    return "ramp" if isinstance(value, dict | Ramp) else "count"
+
+
+Target = Annotated[
+    Annotated[Count, Tag("count")] | Annotated[Ramp, Tag("ramp")], Discriminator(_kind_of_target)
+]
+
+
+class AccuracyGoal(Record):
+    """Convergence: validation accuracy at least `of` minus `within`."""
+
+    within: Fraction = Field(description="points below the reference, as 0.5% or 0.005")
+    of: Annotated[float | Literal["dense"], BeforeValidator(_dense_or_fraction)] = Field(
+        "dense",
+        description="dense: the accuracy of the given --weights, or of the net when its first "
+        "stage began; or an accuracy",
+    )
+
+
+class Until(Record):
+    """When a stage ends: after `iters` updates, or when `accuracy` has been reached."""
+
+    iters: int | None = Field(None, gt=0, description="updates the stage takes")
+    accuracy: AccuracyGoal | None = Field(None, description="judged on the validation data")
+    patience: int | None = Field(
+        None, gt=0, description="tests in a row that must reach the accuracy; default 1"
+    )
+    max_iters: int | None = Field(
+        None, gt=0, description="updates after which the stage has missed its accuracy"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Until:
+        if (self.iters is None) == (self.accuracy is None):
+            raise ValueError("needs either iters or accuracy")
+        if self.iters is not None and (self.patience or self.max_iters):
+            raise ValueError("patience and max_iters go with accuracy, not with iters")
+        return self
+
+
+class Stage(Record):
+    """One step of the tightening; what it does not name stays as the stage before left it."""
+
+    name: str | None = Field(None, min_length=1, description="shown in the log; default its number")
+    t: dict[str, Target] = Field(
+        default_factory=dict,
+        description="for layers with l0, or l0 groups, by name: a count, a percentage, or a ramp "
+        "{from, to, over, shape}; left out: this stage adds no constraint",
+    )
+    interval: int | None = Field(None, gt=0, description="projection interval in this stage")
+    until: Until | None = Field(
+        None, description="when the next stage begins, or training ends; left out: max_iter"
+    )
+    on_miss: Literal["stop", "continue"] = Field(
+        "stop",
+        description="when max_iters pass without the accuracy: stop with exit code 3, or go on",
+    )

@@ -1,0 +1,1 @@
+"""What weights take in memory: formats, accounting and its report."""

@@ -1,0 +1,126 @@
+"""A network's memory as a table to read, as CSV and as JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from sparsenet.storage.accounting import LayerMemory, ModelMemory, Total
+from sparsenet.storage.formats import FORMATS
+
+SPEED_NOTE = (
+    "A smaller file is not by itself a faster network: dense code takes as long over zeros."
+)
+_WIDTH = 110  # columns a terminal is expected to have, where a net's names allow it
+_SIZES = (*FORMATS, "best", "floor")
+
+
+def human_bytes(count: int) -> str:
+    """Bytes in B, KiB (2^10 bytes) or MiB (2^20 bytes), the last two with one decimal."""
+    if count < 1024:
+        return f"{count} B"
+    kib = round(count / 1024, 1)
+    return f"{kib:.1f} KiB" if kib < 1024 else f"{count / 1024**2:.1f} MiB"
+
+
+def memory_table(memory: ModelMemory, counts: str = "nonzeros") -> str:
+    """The per-layer table, the totals without and with biases, the ratio to dense and a warning.
+
+    `counts` heads the column of the nonzeros: `t` where they are promised and not counted.
+    """
+    header = ["layer", "shape", "weights", counts, "dens%", *FORMATS, "best", "format", "floor"]
+    rows = [_cells(layer.name, _dims(layer), layer, layer.best) for layer in memory.layers]
+    rows.append(_cells("total", "weights", memory.weights))
+    rows.append(_cells("total", "+ biases", memory.total))
+    lines = _aligned([header, *rows])
+    rule = "-" * len(lines[0])
+    body = [lines[0], rule, *lines[1:-2], rule, *lines[-2:]]
+    return "\n".join([*(line.rstrip() for line in body), "", *_summary(memory), SPEED_NOTE])
+
+
+def memory_csv(memory: ModelMemory) -> str:
+    """One line a layer and two of totals, sizes in bytes, density as a fraction, with a header."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    sizes = [f"{name}_bytes" for name in _SIZES]
+    writer.writerow(["name", "shape", "params", "biases", "nonzeros", "density", *sizes, "best"])
+    biases = sum(layer.biases for layer in memory.layers)
+    rows: list[tuple[str, str, int, LayerMemory | Total, str]] = [
+        *((layer.name, _dims(layer), layer.biases, layer, layer.best) for layer in memory.layers),
+        ("total (weights)", "", 0, memory.weights, ""),
+        ("total (with biases)", "", biases, memory.total, ""),
+    ]
+    for name, shape, count, part, best in rows:
+        numbers = [part.params, count, part.nonzeros, f"{part.density:.6f}"]
+        writer.writerow([name, shape, *numbers, *(part.bytes[key] for key in _SIZES), best])
+    return out.getvalue()
+
+
+def memory_json(memory: ModelMemory) -> dict[str, Any]:
+    """The same as plain data for `json.dumps`.
+
+    A layer's `params`, `nonzeros` and `bytes` are of its weight, with its `biases` beside; `total`
+    is with the biases, and `total.weights` without. `ratio` is null where the best takes no byte.
+    """
+    layers = [
+        {
+            "name": layer.name,
+            "shape": list(layer.shape),
+            "params": layer.params,
+            "nonzeros": layer.nonzeros,
+            "bytes": dict(layer.bytes),
+            "best": layer.best,
+            "biases": layer.biases,
+        }
+        for layer in memory.layers
+    ]
+    return {
+        "layers": layers,
+        "total": {**_total_json(memory.total), "weights": _total_json(memory.weights)},
+    }
+
+
+def _total_json(total: Total) -> dict[str, Any]:
+    return {
+        "params": total.params,
+        "nonzeros": total.nonzeros,
+        "bytes": dict(total.bytes),
+        "ratio": total.ratio,
+    }
+
+
+def _dims(layer: LayerMemory) -> str:
+    return "x".join(str(extent) for extent in layer.shape)
+
+
+def _cells(name: str, shape: str, part: LayerMemory | Total, best: str = "") -> list[str]:
+    # Sizes without their space: one word a cell is read, and split, at a gap of one column.
+    sizes = [human_bytes(part.bytes[key]).replace(" ", "") for key in _SIZES]
+    numbers = [f"{part.params:,}", f"{part.nonzeros:,}", f"{100 * part.density:.1f}"]
+    return [name, shape, *numbers, *sizes[:-1], best, sizes[-1]]
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of equal width: texts to the left and numbers to the right, two columns between them."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    gap = "  " if sum(widths) + 2 * (len(widths) - 1) <= _WIDTH else " "
+    left = (0, 1, len(widths) - 2)
+    return [
+        gap.join(
+            cell.ljust(width) if place in left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def _summary(memory: ModelMemory) -> list[str]:
+    return [_sentence("Weights", memory.weights), _sentence("With biases", memory.total)]
+
+
+def _sentence(label: str, total: Total) -> str:
+    dense, best, floor = (human_bytes(total.bytes[key]) for key in ("dense", "best", "floor"))
+    ratio = "" if total.ratio is None else f" (ratio {total.ratio:.1f})"
+    return f"{label}: {dense} dense, {best} in the best formats{ratio}, information floor {floor}."

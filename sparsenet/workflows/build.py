@@ -1,0 +1,171 @@
+"""From a checked configuration to the live parts of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sparsenet.checkpoint import Checkpoint
+from sparsenet.config.constraints import declared_balls, weight_shapes
+from sparsenet.config.load import Configuration
+from sparsenet.config.net import NetConfig
+from sparsenet.config.solver import SolverConfig
+from sparsenet.data.batches import Batches
+from sparsenet.data.phases import open_phases
+from sparsenet.errors import ConfigError
+from sparsenet.layers.base import Phase
+from sparsenet.layout import lay_out_, memory_format_of
+from sparsenet.net import Net
+from sparsenet.regularization.schedule import Schedule
+from sparsenet.solver.loop import Loop
+from sparsenet.storage.accounting import ModelMemory, spread
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run is made of; `batches` by phase, of the phases the net has data for."""
+
+    configuration: Configuration
+    net: Net
+    batches: dict[Phase, Batches]
+    schedule: Schedule
+    device: torch.device
+
+    @property
+    def config(self) -> SolverConfig:
+        """The checked solver record."""
+        return self.configuration.solver
+
+    @property
+    def mean_image(self) -> Tensor | None:
+        """The mean image that the batches subtract, which belongs to the weights."""
+        return self.batches["TRAIN"].mean_image
+
+    @property
+    def tested_phase(self) -> Phase | None:
+        """What is tested while training: the validation data, else the test data."""
+        return next((phase for phase in ("VAL", "TEST") if phase in self.batches), None)
+
+    def loop(self) -> Loop:
+        """A fresh loop over these parts."""
+        phase = self.tested_phase
+        tested = None if phase is None else (phase, self.batches[phase])
+        return Loop(self.config, self.net, self.batches["TRAIN"], tested, self.schedule)
+
+
+def choose_device(mode: str, device: str | None) -> torch.device:
+    """The device of --device, else of solver_mode. Raises ConfigError where there is none such."""
+    if device is None:
+        cuda = mode == "gpu" or (mode == "auto" and torch.cuda.is_available())
+        device = "cuda" if cuda else "cpu"
+    try:
+        chosen = torch.device(device)
+        torch.empty(1, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        asked = f"--device {device}" if mode != "gpu" else "solver_mode gpu"
+        first = str(error).splitlines()[0]
+        raise ConfigError(f"{asked} cannot be used here: {first}") from None
+    return chosen
+
+
+def build_net(net: NetConfig, seed: int, device: torch.device) -> Net:
+    """A net with parameters filled from `seed`, on the device."""
+    generator = torch.Generator().manual_seed(seed)
+    module = Net(net, generator).to(device)
+    lay_out_(module, device)
+    return module
+
+
+def build(
+    configuration: Configuration, device: torch.device, mean_image: Tensor | None = None
+) -> Parts:
+    """Build everything a training needs. Raises DataError where the data cannot be had."""
+    config = configuration.solver
+    net = build_net(config.net, config.random_seed, device)
+    layers = {phase: graph.data for phase, graph in net.graphs.items()}
+    memory_format = memory_format_of(device)
+    batches = open_phases(
+        layers, config.random_seed, device, mean_image, memory_format=memory_format
+    )
+    return Parts(configuration, net, batches, schedule_of(config), device)
+
+
+def schedule_of(config: SolverConfig) -> Schedule:
+    """The l0 constraints of a configuration over time."""
+    return Schedule(declared_balls(config.net), config.stages)
+
+
+def copy_weights(net: Net, weights: Mapping[str, Tensor]) -> dict[str, list[str]]:
+    """Copy by layer name as Caffe does: which layers were copied, left fresh, and unused.
+
+    Raises ConfigError naming every blob whose shape differs, with both shapes.
+    """
+    own = net.weights()
+    wrong = [
+        f"{name}: {_dims(weights[name])} in the checkpoint, {_dims(tensor)} in the net"
+        for name, tensor in own.items()
+        if name in weights and weights[name].shape != tensor.shape
+    ]
+    if wrong:
+        raise ConfigError("weights of another shape: " + "; ".join(wrong))
+    with torch.no_grad():
+        for name, tensor in own.items():
+            if name in weights:
+                tensor.copy_(weights[name])
+    return {
+        "copied": _layers(name for name in own if name in weights),
+        "fresh": _layers(name for name in own if name not in weights),
+        "unused": _layers(name for name in weights if name not in own),
+    }
+
+
+def _layers(names: Any) -> list[str]:
+    return list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+
+
+def _dims(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape))
+
+
+def restored_net(checkpoint: Checkpoint, configuration: Configuration, device: torch.device) -> Net:
+    """The net of a checkpoint with its weights. Raises ConfigError where they do not fit it."""
+    net = build_net(configuration.solver.net, 0, device)
+    copied = copy_weights(net, checkpoint.weights)
+    if copied["fresh"]:
+        raise ConfigError(f"the checkpoint has no weights for {', '.join(copied['fresh'])}")
+    return net
+
+
+def counted_memory(net: Net) -> ModelMemory:
+    """What the net's weights take as they are, nonzeros counted from the values."""
+    biases = {blob.layer.name: blob.tensor.numel() for blob in net.blobs if blob.index == 1}
+    return ModelMemory.of(
+        (
+            blob.layer.name,
+            blob.tensor.shape,
+            int(torch.count_nonzero(blob.tensor)),
+            biases.get(blob.layer.name, 0),
+        )
+        for blob in net.blobs
+        if blob.index == 0
+    )
+
+
+def promised_memory(net: NetConfig, counts: Mapping[str, int]) -> ModelMemory:
+    """What the net takes when its l0 constraints hold with these counts, by ball name."""
+    nonzeros: dict[str, int] = {}
+    shapes = weight_shapes(net)
+    sizes = {name: torch.Size(shape).numel() for name, (_, shape) in shapes.items()}
+    for ball in declared_balls(net):
+        if ball.name in counts:
+            layers = [weight.rpartition(".")[0] for weight in ball.weights]
+            parts = spread(counts[ball.name], [sizes[layer] for layer in layers])
+            nonzeros.update(zip(layers, parts, strict=True))
+    return ModelMemory.of(
+        (name, shape, nonzeros.get(name, sizes[name]), shape[0] if layer.has_bias else 0)
+        for name, (layer, shape) in shapes.items()
+    )

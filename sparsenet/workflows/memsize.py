@@ -1,0 +1,37 @@
+"""`sparsenet memsize`: the memory of a checkpoint, or what a net or solver file promises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from sparsenet.checkpoint import load_checkpoint
+from sparsenet.config.constraints import declared_balls
+from sparsenet.config.load import from_data, load_net, load_solver
+from sparsenet.config.read import read_yaml
+from sparsenet.errors import ConfigError
+from sparsenet.regularization.schedule import Schedule
+from sparsenet.storage.accounting import ModelMemory
+from sparsenet.workflows.build import counted_memory, promised_memory, restored_net, schedule_of
+
+
+def memory_of(path: Path, overrides: Sequence[str] = ()) -> tuple[ModelMemory, str]:
+    """The memory of a file, and how its nonzeros are known: `nonzeros` counted, or `t` declared.
+
+    Raises ConfigError or CheckpointError.
+    """
+    if path.suffix not in (".yaml", ".yml"):
+        if overrides:
+            raise ConfigError("--set goes with a net or solver file, not with a checkpoint")
+        checkpoint = load_checkpoint(path)
+        configuration = from_data(checkpoint.config, str(path))
+        net = restored_net(checkpoint, configuration, torch.device("cpu"))
+        return counted_memory(net), "nonzeros"
+    if "net" in read_yaml(path).data:
+        config = load_solver(path, overrides).solver
+        return promised_memory(config.net, schedule_of(config).final_counts()), "t"
+    net_config = load_net(path, overrides)
+    counts = Schedule(declared_balls(net_config), ()).final_counts()
+    return promised_memory(net_config, counts), "t"

@@ -1,0 +1,152 @@
+import json
+
+import pytest
+
+from sparsenet.data.sources import SOURCES
+from sparsenet.layers.base import LAYERS
+from sparsenet.layers.data import Data
+from sparsenet.record import check_record
+
+
+def data(**given) -> dict[str, object]:
+    return {"name": "in", "type": "Data", "source": "digits", "batch_size": 10, **given}
+
+
+def layer(**given) -> Data:
+    return Data.model_validate(data(**given))
+
+
+def test_it_is_registered():
+    assert LAYERS["Data"] is Data
+    assert (Data.bottoms, Data.tops) == (0, 2)
+
+
+def test_tops_are_data_and_label_where_left_out():
+    assert layer().top == ("data", "label")
+    assert layer(top=["x", "y"]).top == ("x", "y")
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_shapes_are_known_without_the_files(source):
+    assert layer(source=source).output_shapes(()) == (SOURCES[source].shape, ())
+    assert layer(source=source).classes == SOURCES[source].classes
+
+
+def test_shapes_are_those_after_the_transform():
+    assert layer(transform={"resize": 28}).output_shapes(()) == ((1, 28, 28), ())
+    assert layer(transform={"resize": [20, 24]}).output_shapes(()) == ((1, 20, 24), ())
+    cropped = layer(source="CIFAR10", transform={"resize": 40, "crop_size": 28})
+    assert cropped.output_shapes(()) == ((3, 28, 28), ())
+
+
+@pytest.mark.parametrize(
+    ("given", "phases"),
+    [
+        ({}, ("TRAIN", "TEST")),
+        ({"split": 100}, ("TRAIN", "VAL", "TEST")),
+        ({"phase": "TRAIN"}, ("TRAIN",)),
+        ({"phase": "TRAIN", "split": "10%"}, ("TRAIN", "VAL")),
+        ({"phase": ["TRAIN", "VAL"], "split": "10%"}, ("TRAIN", "VAL")),
+        ({"phase": ["TEST", "TRAIN"], "split": "10%"}, ("TRAIN", "VAL", "TEST")),
+        ({"phase": "TEST"}, ("TEST",)),
+        ({"include": {"phase": "TEST"}}, ("TEST",)),
+        ({"include": [{"phase": "TRAIN"}], "split": 7}, ("TRAIN", "VAL")),
+    ],
+)
+def test_phases(given, phases):
+    assert layer(**given).phases == phases
+
+
+def test_defaults():
+    record = layer()
+    assert (record.download, record.shuffle, record.split_seed, record.subset_seed) == (
+        True,
+        True,
+        0,
+        0,
+    )
+    assert (record.root, record.split, record.subset) == (None, None, None)
+    assert (record.transform.scale, record.transform.mirror) == (1.0, False)
+
+
+KNOWN = "digits, MNIST, FashionMNIST, KMNIST, CIFAR10, CIFAR100 or SVHN"
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "message"),
+    [
+        ({"source": "CIFAR"}, "source", f"'CIFAR' is not {KNOWN}; did you mean 'CIFAR10'?"),
+        (
+            {"source": "fashonMNIST"},
+            "source",
+            f"'fashonMNIST' is not {KNOWN}; did you mean 'FashionMNIST'?",
+        ),
+        ({"source": "ImageFolder"}, "source", f"'ImageFolder' is not {KNOWN}"),
+        ({"source": 3}, "source", "3 is not a text"),
+        ({"batch_size": 0}, "batch_size", "0 must be at least 1"),
+        ({"batch_size": "64"}, "batch_size", "'64' is not a whole number"),
+        ({"split": 0.1}, "split", "0.1 is not a whole number from 1 or a percentage such as 10%"),
+        ({"split": "110%"}, "split", "'110%' must be above 0% and at most 100%"),
+        ({"split": 1438}, "split", "1438 is more than the 1437 samples there are"),
+        (
+            {"split": "100%"},
+            "split",
+            "100% takes all 1437 samples, which leaves none to train on",
+        ),
+        ({"subset": "0.01%"}, "subset", "0.01% of 1437 samples is less than one sample"),
+        ({"split": 1000, "subset": 438}, "subset", "438 is more than the 437 samples there are"),
+        ({"split": 10, "split_seed": -1}, "split_seed", "-1 must be at least 0"),
+        ({"split_seed": 1}, "split_seed", "has no effect without split"),
+        ({"subset_seed": 1}, "subset_seed", "has no effect without subset"),
+        ({"shuffle": "yes"}, "shuffle", "'yes' is not true or false"),
+        ({"bach_size": 1}, "bach_size", "unknown key; did you mean 'batch_size'?"),
+        ({"top": "data"}, "top", "[data] is not two blobs, of the images and of the labels"),
+        ({"top": ["a", "a"]}, "top", "[a, a] is not two blobs, of the images and of the labels"),
+        ({"transform": {"crop_size": 9}}, "transform", "crop_size 9 is larger than the 8x8 images"),
+        (
+            {"transform": {"mean_value": [1, 2, 3]}},
+            "transform",
+            "mean_value has 3 numbers for images of 1 channel(s)",
+        ),
+        (
+            {"phase": "VAL", "split": 10},
+            "phase",
+            "VAL is what the Data layer of TRAIN holds out by its split",
+        ),
+        (
+            {"include": {"phase": "VAL"}},
+            "include",
+            "VAL is what the Data layer of TRAIN holds out by its split",
+        ),
+        (
+            {"phase": ["TRAIN", "VAL"]},
+            "split",
+            "is missing: phase VAL is the samples it holds out",
+        ),
+        ({"phase": "TEST", "split": 10}, "split", "is for the Data layer of phase TRAIN"),
+        ({"phase": "TEST", "subset": 10}, "subset", "is for the Data layer of phase TRAIN"),
+        ({"phase": "TEST", "shuffle": True}, "shuffle", "is for the Data layer of phase TRAIN"),
+        ({"root": ""}, "root", "is empty: name the folder, or leave it out"),
+    ],
+)
+def test_malformed_layers(given, path, message):
+    assert check_record(Data, data(**given)) == (None, [((path,), message)])
+
+
+def test_problems_inside_the_transform_have_their_path():
+    record, problems = check_record(Data, data(transform={"scal": 1, "resize": "8"}))
+    assert record is None
+    assert sorted(problems) == [
+        (("transform", "resize"), "'8' is not a side in pixels or [height, width]"),
+        (("transform", "scal"), "unknown key; did you mean 'scale'?"),
+    ]
+
+
+def test_shuffle_false_is_allowed_in_tests():
+    assert layer(phase="TEST", shuffle=False).phases == ("TEST",)
+
+
+def test_the_schema_lists_the_sources_and_what_a_part_may_be():
+    schema = Data.model_json_schema()["properties"]
+    assert schema["source"]["enum"] == list(SOURCES)
+    assert json.dumps(schema["split"]).count("pattern") == 1
