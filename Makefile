@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help train test check format docs bench clean
+.PHONY: help train test lint check format docs bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -27,11 +27,12 @@ train: $(VENV)/.installed ## train the shipped digits network to 5 % of its weig
 test: $(VENV)/.installed-dev ## run the tests, warnings as errors
 	$(PYTEST)
 
-check: $(VENV)/.installed-dev ## format, lint, types, and the tests with the layering test
+lint: $(VENV)/.installed-dev ## check format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(PYTEST)
+
+check: lint test ## all of it: format, lint, types, and the tests with the layering test
 
 format: $(VENV)/.installed-dev ## format the code and mend what the linter can
 	$(BIN)/ruff format .

@@ -20,7 +20,7 @@ class SparsenetError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong in a configuration: `where: key: message`.
+    """One thing wrong in a configuration: `where: key: message`, always a single line.
 
     `where` is `file:line`, a `--set` argument, or empty for a usage error without a place.
     """
@@ -30,7 +30,13 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.where, self.key, self.message) if part)
+        line = ": ".join(part for part in (self.where, self.key, self.message) if part)
+        # A key or file name may hold a line break, or a sequence that would steer the terminal.
+        return "".join(c if c.isprintable() else _escaped(c) for c in line)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 class ConfigError(SparsenetError):
@@ -48,11 +54,11 @@ class ConfigError(SparsenetError):
 def nearest(name: object, names: Iterable[str]) -> str:
     """`; did you mean 'X'?` for the valid name closest to `name`, or nothing when none is close."""
     by_fold = {candidate.casefold(): candidate for candidate in names}
-    match = difflib.get_close_matches(str(name).casefold(), by_fold, n=1, cutoff=0.6)
-    return f"; did you mean '{by_fold[match[0]]}'?" if match else ""
+    match = difflib.get_close_matches(str(name)[:100].casefold(), by_fold, n=1, cutoff=0.6)
+    return f"; did you mean {by_fold[match[0]]!r}?" if match else ""
 
 
 def listed(names: Iterable[str]) -> str:
     """Names as a sentence lists them: `a, b or c`."""
-    items = list(names)
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} or {items[-1]}"
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
+from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 from sparsenet.errors import listed, nearest
 
@@ -17,6 +27,16 @@ class Record(BaseModel):
     """A checked, frozen piece of configuration: no unknown keys, no silent conversions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """As pydantic's, but that a `type` which tells records apart must be there."""
+        made = handler.resolve_ref_schema(handler(schema))
+        if _tag(cls) is not None:
+            made["required"] = ["type", *made.get("required", [])]
+        return made
 
 
 class KeyProblem(ValueError):
@@ -35,10 +55,31 @@ def _one_or_many(value: object) -> object:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
+class _OneOrMany:
+    """Takes a single value for a list of one; the JSON Schema allows both."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_one_or_many, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        many = handler(schema)
+        return {"anyOf": [many["items"], many]}
+
+
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 Listed = Annotated[tuple[T, ...], BeforeValidator(_as_tuple)]
-OneOrMany = Annotated[tuple[T, ...], BeforeValidator(_one_or_many)]
+OneOrMany = Annotated[tuple[T, ...], Field(min_length=1), _OneOrMany()]
+
+PERCENTAGE = r"([0-9]{1,3}(?:\.[0-9]{1,18})?)%"
+
+
+def percentage(value: object) -> Fraction | None:
+    """A text such as "0.5%" as an exact fraction of 1, or None for anything else."""
+    match = re.fullmatch(PERCENTAGE, value) if isinstance(value, str) else None
+    return Fraction(match[1]) / 100 if match else None
 
 
 def check_record(record: type[R], data: object) -> tuple[R | None, list[tuple[KeyPath, str]]]:
@@ -56,14 +97,21 @@ def check_record(record: type[R], data: object) -> tuple[R | None, list[tuple[Ke
 
 
 def shown(value: object) -> str:
-    """A value as the messages quote it, cut where it is long."""
-    text = repr(value)
+    """A value as the messages quote it: as YAML writes it, texts in quotes, cut where long."""
+    text = _flow(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def field_names(record: type[Record]) -> list[str]:
-    """The keys a record takes, as they are written in YAML."""
-    return [field.alias or name for name, field in record.model_fields.items()]
+def _flow(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, float):
+        return re.sub(r"(inf|nan)", r".\1", repr(value).removesuffix(".0"))
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_flow, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_flow(item)}' for key, item in value.items())}}}"
+    return repr(value)
 
 
 _BOUNDS = {
@@ -72,7 +120,11 @@ _BOUNDS = {
     "less_than": ("lt", "less than"),
     "less_than_equal": ("le", "at most"),
 }
-_LENGTHS = {"too_short": ("min_length", "at least"), "too_long": ("max_length", "at most")}
+_LENGTHS = {
+    "too_short": ("min_length", "at least", "value"),
+    "too_long": ("max_length", "at most", "value"),
+    "string_too_short": ("min_length", "at least", "character"),
+}
 _WANTED = {
     "int_type": "a whole number",
     "float_type": "a number",
@@ -92,14 +144,12 @@ def _path(data: object, details: ErrorDetails) -> KeyPath:
     node: Any = data
     location = details["loc"]
     for position, part in enumerate(location):
-        last = position == len(location) - 1
-        if isinstance(node, dict):
-            if part not in node and (node.get("type") == part or not last):
-                continue
+        absent = details["type"] == "missing" and position == len(location) - 1
+        if isinstance(node, dict) and (part in node or absent):
             node = node.get(part)
         elif isinstance(node, list | tuple) and isinstance(part, int):
             node = node[part]
-        elif not (last and isinstance(node, dict)):
+        else:
             continue  # the name of a union's member or of a validator, not a key
         path.append(part)
     if details["type"] == "value_error" and isinstance(details["ctx"]["error"], KeyProblem):
@@ -127,10 +177,13 @@ def _wrong_value(kind: str, value: object, context: dict[str, Any]) -> str | Non
         return f"{shown(value)} is not {listed(allowed)}{nearest(value, allowed)}"
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return f"{shown(value)} must be {words} {context[key]}"
+        return f"{shown(value)} must be {words} {shown(context[key])}"
     if kind in _LENGTHS:
-        key, words = _LENGTHS[kind]
-        return f"{shown(value)} must have {words} {context[key]} value(s)"
+        key, words, unit = _LENGTHS[kind]
+        count = context[key]
+        return f"{shown(value)} must have {words} {count} {unit}{'s' * (count != 1)}"
+    if kind == "int_type" and isinstance(value, float) and value.is_integer():
+        return f"{value!r} is not a whole number; write {shown(int(value))}"
     return f"{shown(value)} is not {_WANTED[kind]}" if kind in _WANTED else None
 
 
@@ -144,7 +197,8 @@ def _nearest_key(record: type[Record], location: tuple[str | int, ...]) -> str:
         tagged = [member for member in records if _tag(member) == part]
         fields = [m.model_fields[part] for m in records if part in m.model_fields]
         records = tagged or [r for f in fields for r in _records(f.annotation)] or records
-    names = sorted({name for member in records for name in field_names(member)})
+    fields_here = (field for member in records for field in member.model_fields.items())
+    names = sorted({field.alias or name for name, field in fields_here})
     return nearest(location[-1], names) or f"; the keys here are {listed(names)}"
 
 
@@ -160,4 +214,5 @@ def _tag(record: type[Record]) -> str | None:
     field = record.model_fields.get("type")
     if field is None or get_origin(field.annotation) is not Literal:
         return None
-    return str(get_args(field.annotation)[0])
+    values = get_args(field.annotation)
+    return str(values[0]) if len(values) == 1 else None

@@ -24,11 +24,16 @@ class RunFolder:
         self.threshold_csv = path / "threshold.csv"
         self.threshold_text = path / "threshold.txt"
         self.threshold_figure = path / "threshold.png"
+        self.retrain = path / "retrain"
         self.tensorboard = path / "tensorboard"
 
     def snapshot(self, iteration: int) -> Path:
         """The snapshot made after `iteration` updates."""
         return self.path / f"iter_{iteration}.pt"
+
+    def retrained(self, pruning: str) -> RunFolder:
+        """The folder of the run that trains a network with the counts of a pruned one."""
+        return RunFolder(self.retrain / pruning)
 
     def snapshots(self) -> list[Path]:
         """The snapshots there are, the newest first."""
@@ -60,6 +65,10 @@ class RunFolder:
                     "replace it by --overwrite, or choose another folder by --output"
                 )
             self._clear()
+        self.make()
+
+    def make(self) -> None:
+        """Make the folder if there is none; raises FileError where it cannot be written to."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -19,5 +19,5 @@ else:
 class NetConfig(Record):
     """A net: its layers in the order they compute, wired by the names of their blobs."""
 
-    name: str = Field("net", description="the net's name, in summaries and run folders")
+    name: str = Field("net", description="the net's name, as summaries show it")
     layers: Listed[AnyLayer] = Field(min_length=1, description="the layers, in order")

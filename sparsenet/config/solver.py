@@ -37,9 +37,7 @@ class SolverConfig(Record):
     base_lr: float = Field(gt=0, description="learning rate that lr_policy starts from")
     lr_policy: LrPolicy = Field(
         "fixed",
-        description="learning rate at update i: fixed base_lr; step base_lr*gamma^floor(i/stepsize)"
-        "; exp base_lr*gamma^i; inv base_lr*(1+gamma*i)^-power; multistep base_lr*gamma^(stepvalues"
-        " <= i); poly base_lr*(1-i/max_iter)^power; sigmoid base_lr/(1+exp(-gamma*(i-stepsize)))",
+        description="how the learning rate depends on the number of updates made so far",
     )
     gamma: float | None = Field(None, description="for step, exp, inv, multistep and sigmoid")
     power: float | None = Field(None, description="for inv and poly")
@@ -49,10 +47,13 @@ class SolverConfig(Record):
     )
     type: SolverType = Field("SGD", description="the rule of the update")
     momentum: float | None = Field(
-        None, ge=0, lt=1, description="for SGD, Nesterov, AdaDelta, and Adam's beta1; default 0"
+        None,
+        ge=0,
+        lt=1,
+        description="for SGD, Nesterov, AdaDelta, and Adam as its beta1; default 0",
     )
     momentum2: float | None = Field(
-        None, ge=0, lt=1, description="for Adam, its beta2; default 0.999"
+        None, ge=0, lt=1, description="for Adam as its beta2; default 0.999"
     )
     delta: float | None = Field(
         None, gt=0, description="for Adam, AdaGrad, RMSProp and AdaDelta; default 1e-8"
@@ -72,10 +73,11 @@ class SolverConfig(Record):
     clip_gradients: float | None = Field(
         None, description="largest global l2 norm of the raw gradient; negative: off"
     )
-    random_seed: int = Field(0, ge=0, description="of the fillers, batches and Dropout")
+    random_seed: int = Field(0, ge=0, description="seeds the fillers, the batches and Dropout")
     solver_mode: Mode = Field("auto", description="auto takes a GPU where there is one")
     precision: Literal["float32", "bf16"] = Field(
-        "float32", description="of the forward and backward pass; weights stay float32"
+        "float32",
+        description="number format of the forward and backward pass; weights stay float32",
     )
     test_interval: int = Field(0, ge=0, description="updates between tests; 0: at the end only")
     test_iter: int | None = Field(
@@ -83,10 +85,14 @@ class SolverConfig(Record):
     )
     test_initialization: bool = Field(True, description="test before the first update too")
     display: int = Field(100, ge=0, description="updates between lines of the log; 0: none")
-    snapshot: int = Field(0, ge=0, description="updates between snapshots; 0: when stopped only")
+    snapshot: int = Field(
+        0, ge=0, description="updates between snapshots; 0: at the end and when stopped only"
+    )
     snapshot_keep: int = Field(2, gt=0, description="how many of the newest snapshots are kept")
     snapshot_prefix: str | None = Field(
-        None, description="the run folder; left out: runs/ and the solver file's folder name"
+        None,
+        description="the run folder; left out: runs/ and the name of the solver file's folder, and "
+        "of the file where that is not solver.yaml",
     )
 
 

@@ -10,7 +10,6 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from sparsenet.data.sources import SOURCES, unknown_source
 from sparsenet.data.splits import Part, held_size, part_size
 from sparsenet.data.transforms import Transform
-from sparsenet.errors import listed
 from sparsenet.record import KeyProblem, Record
 
 
@@ -28,7 +27,7 @@ SourceName = Annotated[
 class DataOptions(Record):
     """Where the samples are, which of them are trained on, and what a batch of them is."""
 
-    source: SourceName = Field(description=f"the data set: {listed(SOURCES)}")
+    source: SourceName = Field(description="the data set")
     root: str | None = Field(
         None,
         description="the folder of all data sets; left out: SPARSENET_DATA, or else sparsenet in"

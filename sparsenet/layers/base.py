@@ -49,16 +49,18 @@ class Layer(Record):
     name: str = Field(min_length=1, description="the layer's name, by which all else refers to it")
     type: str = Field(description="the kind of layer")
     bottom: OneOrMany[str] | None = Field(
-        None, description="the blobs it reads; left out: the previous layer's first top"
+        None,
+        description="the blobs it reads; left out: the previous layer's first top, and for a loss "
+        "or an accuracy the label too",
     )
     top: OneOrMany[str] | None = Field(
         None, description="the blobs it writes; left out: one, named as the layer"
     )
     phase: OneOrMany[Phase] | None = Field(
-        None, description="TRAIN, VAL or TEST, or several: short for include; left out: all"
+        None, description="the phases it is in, short for include; left out: all"
     )
     include: OneOrMany[Include] | None = Field(
-        None, description="Caffe's rule {phase: TRAIN}; where no layer says VAL, TEST serves VAL"
+        None, description="Caffe's rule, {phase: TRAIN}; a layer of TEST is in VAL too"
     )
 
     @property

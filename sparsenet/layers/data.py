@@ -17,9 +17,10 @@ _TRAINING_KEYS = ("split", "split_seed", "subset", "subset_seed", "shuffle")
 class Data(DataOptions, Layer):
     """A source of batches. One without a phase serves TRAIN and TEST, and VAL where it has `split`.
 
-    It builds no module: the net's input blobs are the images, float32 (N, channels, height, width),
-    and the labels, int64 (N,), that `sparsenet.data.phases` opens.
+    Its blobs are the images, float32 (N, channels, height, width), and the labels, int64 (N,).
     """
+
+    # It builds no module: the net is given the batches that `sparsenet.data.phases` opens.
 
     bottoms: ClassVar[int] = 0
     tops: ClassVar[int] = 2

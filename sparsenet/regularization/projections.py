@@ -32,9 +32,9 @@ _CPU_CHUNK = 1 << 19
 _DEVICE_CHUNK = 1 << 24
 # So few elements are selected from directly.
 _FEW = 1 << 14
-# The edges of a guess are this many standard deviations of the sampled rank away from it. At weights
-# without ties the first guess fails once in 15,000 calls; many equal weights need a second.
-_MARGIN = 4.0
+# Edges are guessed this many standard deviations away from the sampled rank. For weights without
+# ties the first guess fails once in 370 calls; many equal weights need a second.
+_MARGIN = 3.0
 _GUESSES = 4
 
 
@@ -131,15 +131,15 @@ def _zero_below_(chunks: Sequence[Tensor], cutoff: int, surplus: int) -> None:
     for chunk, magnitude in zip(backwards, _magnitudes(backwards), strict=True):
         at_most = cutoff - 1
         if surplus:
-            tied = magnitude == cutoff
-            ties = int(tied.sum())
+            tied = torch.eq(magnitude, cutoff, out=flags[: len(chunk)])
+            ties = int(tied.sum(dtype=torch.int32))
             if ties <= surplus:
                 at_most = cutoff
             else:
                 chunk[tied.nonzero().squeeze(1)[-surplus:]] = 0
             surplus -= min(ties, surplus)
         # Integer multiplication by 0 or 1: a quarter of the time of masked_fill_.
-        chunk.mul_(torch.gt(magnitude, at_most, out=flags[: len(chunk)]))
+        chunk.mul_(torch.gt(magnitude, at_most, out=magnitude))
 
 
 def _cutoff(chunks: Sequence[Tensor], t: int) -> tuple[int, int]:
@@ -215,15 +215,18 @@ def _count_above(chunks: Sequence[Tensor], edges: Sequence[int]) -> list[int]:
 
 def _gather(chunks: Sequence[Tensor], low: int, high: int) -> Tensor:
     """The magnitudes in low..high, in no particular order."""
+    no_sign = torch.iinfo(chunks[0].dtype).max
     found = []
     for magnitude in _magnitudes(chunks):
+        # Modulo 2^31 (or 15, 63), only what is in low..high is at most high - low below high.
+        depth = torch.sub(high, magnitude, out=magnitude).bitwise_and_(no_sign)
         # Eight at a time: the slow part, finding the places of the flags, is then an eighth.
-        width = len(magnitude) // 8
-        rows = magnitude[: 8 * width].view(8, width)
-        some_inside = rows.clamp(low, high).sub_(rows).abs_().amin(0) == 0
-        found += [rows[:, some_inside].view(-1), magnitude[8 * width :].clone()]
-    values = torch.cat(found)
-    return values[(values >= low) & (values <= high)]
+        width = len(depth) // 8
+        rows = depth[: 8 * width].view(8, width)
+        places = (rows.amin(0) <= high - low).nonzero().squeeze(1)
+        likely = torch.cat([rows.index_select(1, places).view(-1), depth[8 * width :]])
+        found.append(likely[likely <= high - low])
+    return high - torch.cat(found)
 
 
 def _kth_largest(values: Tensor, k: int) -> int:

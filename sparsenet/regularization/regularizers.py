@@ -189,7 +189,7 @@ class Shrink(Regularizer):
 
 @register
 class L0(Regularizer):
-    """Every `interval` updates the t largest magnitudes stay, the rest is zero (eq. 7).
+    """Every `interval` updates all but the t largest magnitudes become 0 (Collins & Kohli eq. 7).
 
     Between projections weights may come back: projected gradient descent, not a fixed mask.
     """

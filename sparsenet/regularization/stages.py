@@ -5,37 +5,45 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
-from sparsenet.record import Record, shown
+from sparsenet.record import PERCENTAGE, KeyProblem, Record, percentage, shown
 from sparsenet.regularization.regularizers import Count, resolve_count
 
 
 def _fraction(value: object) -> object:
-    """A percentage as text or a fraction as number, in [0, 1]."""
-    number: float | None = None
-    if isinstance(value, str) and value.endswith("%"):
-        try:
-            number = float(value[:-1]) / 100
-        except ValueError:
-            number = None
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        number = float(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = value if is_number else percentage(value)
     if number is None or not 0 <= number <= 1:
         raise ValueError(f"{shown(value)} is not a percentage such as 0.5% or a fraction 0 to 1")
-    return number
-
-
-Fraction = Annotated[float, BeforeValidator(_fraction)]
+    return float(number)
 
 
 def _dense_or_fraction(value: object) -> object:
-    if value == "dense":
-        return value
     try:
-        return _fraction(value)
+        return value if value == "dense" else _fraction(value)
     except ValueError as error:
         raise ValueError(f"{error}, or dense") from None
+
+
+_FRACTION_SCHEMA = [
+    {"type": "number", "minimum": 0, "maximum": 1},
+    {"type": "string", "pattern": f"^{PERCENTAGE}$"},
+]
+Fraction = Annotated[float, BeforeValidator(_fraction), WithJsonSchema({"anyOf": _FRACTION_SCHEMA})]
+"""A number from 0 to 1, also as a percentage in a text, "0.5%"."""
+DenseOrFraction = Annotated[
+    float | Literal["dense"],
+    BeforeValidator(_dense_or_fraction),
+    WithJsonSchema({"anyOf": [{"const": "dense"}, *_FRACTION_SCHEMA]}),
+]
 
 
 class Ramp(Record):
@@ -75,7 +83,7 @@ class AccuracyGoal(Record):
     """Convergence: validation accuracy at least `of` minus `within`."""
 
     within: Fraction = Field(description="points below the reference, as 0.5% or 0.005")
-    of: Annotated[float | Literal["dense"], BeforeValidator(_dense_or_fraction)] = Field(
+    of: DenseOrFraction = Field(
         "dense",
         description="dense: the accuracy of the given --weights, or of the net when its first "
         "stage began; or an accuracy",
@@ -98,8 +106,9 @@ class Until(Record):
     def _one_way(self) -> Until:
         if (self.iters is None) == (self.accuracy is None):
             raise ValueError("needs either iters or accuracy")
-        if self.iters is not None and (self.patience or self.max_iters):
-            raise ValueError("patience and max_iters go with accuracy, not with iters")
+        for key in ("patience", "max_iters"):
+            if self.iters is not None and getattr(self, key) is not None:
+                raise KeyProblem(key, "goes with accuracy, not with iters")
         return self
 
 
@@ -112,7 +121,11 @@ class Stage(Record):
         description="for layers with l0, or l0 groups, by name: a count, a percentage, or a ramp "
         "{from, to, over, shape}; left out: this stage adds no constraint",
     )
-    interval: int | None = Field(None, gt=0, description="projection interval in this stage")
+    interval: int | None = Field(
+        None,
+        gt=0,
+        description="updates between two projections in this stage; left out: each layer's own",
+    )
     until: Until | None = Field(
         None, description="when the next stage begins, or training ends; left out: max_iter"
     )
@@ -120,3 +133,10 @@ class Stage(Record):
         "stop",
         description="when max_iters pass without the accuracy: stop with exit code 3, or go on",
     )
+
+    @model_validator(mode="after")
+    def _misses_only_what_it_waits_for(self) -> Stage:
+        waits = self.until is not None and self.until.accuracy is not None
+        if "on_miss" in self.model_fields_set and not waits:
+            raise KeyProblem("on_miss", "has no effect without until: {accuracy: ...}")
+        return self

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sparsenet.checkpoint import load_checkpoint
 from sparsenet.config.load import Configuration, from_data
-from sparsenet.data.phases import open_phases
+from sparsenet.data.phases import open_phase
 from sparsenet.errors import ConfigError
 from sparsenet.layers.base import Phase
 from sparsenet.layout import memory_format_of
@@ -29,12 +29,14 @@ def evaluate_checkpoint(
     net = restored_net(checkpoint, configuration, chosen)
     if phase not in net.graphs:
         raise ConfigError(f"{path}: its net has no data for phase {phase}")
-    layers = {"TRAIN": net.graphs["TRAIN"].data, phase: net.graphs[phase].data}
-    batches = open_phases(
-        layers,
+    batches = open_phase(
+        net.graphs[phase].data,
+        phase,
         solver.random_seed,
         chosen,
         checkpoint.mean_image,
+        training=net.graphs["TRAIN"].data,
         memory_format=memory_format_of(chosen),
     )
-    return evaluate(net, batches[phase], phase)
+    assert batches is not None, "a phase of the net has data"
+    return evaluate(net, batches, phase)

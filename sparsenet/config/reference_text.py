@@ -1,0 +1,121 @@
+"""What docs/configuration.md says beside the records: its prose, and the tables of registries."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from sparsenet.config.schema_words import code, table
+from sparsenet.data.sources import SOURCES
+from sparsenet.solver.lr_policies import LR_POLICIES
+from sparsenet.solver.update import UPDATES
+
+HEAD = """\
+# Configuration
+
+<!-- Made by `make docs` from the records in sparsenet/: change a key's words there, not here. -->
+
+A training is described by two YAML files in Caffe's vocabulary: a *solver* file says how to train,
+and names a *net* file that says what. The keys of a `solver.prototxt` stand here as they are.
+
+- [Example](#example)
+- [How the files are read](#how-the-files-are-read)
+- [Solver file](#solver-file): [learning rate policies](#learning-rate-policies),
+  [solver types](#solver-types), [stages](#stage)
+- [Net file](#net-file): [keys of every layer](#keys-of-every-layer), [layers](#layers),
+  [data sets](#data-sets), [regularizers](#regularizers), [fillers](#fillers)
+
+`sparsenet schema solver` and `sparsenet schema net` print the same as JSON Schema, with which an
+editor completes and checks keys as they are typed."""
+
+READING = """\
+## How the files are read
+
+- YAML 1.2: `1e-4` is a number, `no` and `on` are texts, and a repeated key is an error.
+- All problems of both files are reported at once, each with its file and line, before anything is
+  written. An unknown key names the nearest valid one. A key that the chosen `lr_policy` or `type`
+  does not use is an error.
+- A percentage is written `5%`, and means that share of the weights or samples, rounded down.
+- `net` is a path relative to the solver file, or the net itself in its place.
+- `--set KEY.PATH=VALUE` on the command line wins over the files, and may be repeated. A part of the
+  path that meets a list picks its items by `name`, or by number: `--set base_lr=0.1`,
+  `--set net.layers.ip1.num_output=200`, `--set stages.0.until.iters=50`. The value is read as YAML.
+- The solver file's `regularization`, by layer name, goes over what the net file says of that layer,
+  so several solver files can share one net: `--set regularization.conv1.t=300`. Another `type`
+  replaces the layer's own regularization whole.
+- The merged configuration is written to the run folder as `config.yaml`, and trains again as it is.
+
+In the tables below a key that is not *required* may be left out. Where its *default* is empty, the
+last column says what happens then, or leaving it out turns off what it says."""
+
+STAGES = """\
+Stages tighten the l0 constraints one after another. The names below `t` are those of layers whose
+`regularization` has type `l0`, or of their groups:
+
+```yaml
+stages:
+  - {name: dense, until: {iters: 500}}
+  - name: half
+    t: {ip1: 50%, ip2: 2500}
+    until: {accuracy: {within: 0.5%, of: dense}, patience: 2, max_iters: 1000}
+    on_miss: continue
+  - name: all
+    t: {conv1: 300, conv2: 15%, ip1: {from: 50%, to: 3%, over: 500, shape: cubic}, ip2: 20%}
+```"""
+
+INTROS = {
+    "Learning rate policies": """\
+step is the number of updates already made, from 0. A policy needs all of its keys and takes no
+others.""",
+    "Solver types": """\
+Caffe's steps of a weight w: g is its gradient with its regularization, rate the learning rate times
+the blob's `lr_mult`, and iteration the number of updates already made. A type takes its own keys
+and no others.""",
+    "Layers": """\
+Each takes the [keys of every layer](#keys-of-every-layer), those it shares with its relatives, and
+its own.""",
+    "Regularizers": """\
+The `regularization` of a layer with weights, as `{type: l0, t: 5%}`; layers may differ. A layer
+without one, and every bias, gets the solver's `regularization_type` with its `weight_decay`.
+W is a weight and g its gradient before momentum and learning rate. The equations are those of
+M. D. Collins and P. Kohli, *Memory Bounded Deep Convolutional Networks*, 2014.""",
+    "Fillers": """\
+The first values x of a weight or bias, as `{type: xavier}`. With N values in a blob of shape
+(num, channels, ...), fan_in = N / num and fan_out = N / channels.""",
+}
+
+
+def policies_table() -> str:
+    """Each lr_policy with its equation and keys."""
+    rows = []
+    for name, policy in LR_POLICIES.items():
+        equation, _, remark = _sentence(policy.function).partition("; ")
+        rate = f"`{equation}`" + (f"; {remark}" if remark else "")
+        rows.append([f"`{name}`", rate, ", ".join(f"`{key}`" for key in policy.keys)])
+    return table(["lr_policy", "learning rate", "keys"], rows)
+
+
+def types_table() -> str:
+    """Each solver type with its step, and its keys with their defaults."""
+    rows = []
+    for name, update in UPDATES.items():
+        steps = "<br>".join(f"`{step}`" for step in _sentence(update).split("; "))
+        fields = dataclasses.fields(update)  # type: ignore[arg-type]
+        keys = ", ".join(f"`{field.name}` ({code(field.default)})" for field in fields)
+        rows.append([f"`{name}`", steps, keys])
+    return table(["type", "step", "keys (default)"], rows)
+
+
+def sources_table() -> str:
+    """Each data set with its size."""
+    rows = [
+        [f"`{name}`", "x".join(map(str, s.shape)), str(s.classes), f"{s.train:,}", f"{s.test:,}"]
+        for name, s in SOURCES.items()
+    ]
+    header = ["source", "channels x height x width", "classes", "training", "test"]
+    return table(header, rows)
+
+
+def _sentence(described: object) -> str:
+    """The first paragraph of a docstring in one line, without its full stop."""
+    words = (described.__doc__ or "").split("\n\n")[0].split()
+    return " ".join(words).removesuffix(".")

@@ -1,0 +1,202 @@
+"""`sparsenet prune-threshold`: section 5.1 and Figure 5 of Collins & Kohli (2014)."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sparsenet.checkpoint import Checkpoint
+from sparsenet.config.constraints import weight_shapes
+from sparsenet.config.load import Configuration, load_solver
+from sparsenet.data.batches import Batches
+from sparsenet.data.phases import Loaded, open_phase
+from sparsenet.errors import ConfigError
+from sparsenet.layers.base import Phase
+from sparsenet.layout import memory_format_of
+from sparsenet.net import Net
+from sparsenet.progress import Display
+from sparsenet.run_folder import RunFolder
+from sparsenet.solver.evaluate import evaluate
+from sparsenet.workflows.build import choose_device, copy_weights, counted_memory, restored_net
+from sparsenet.workflows.pruning import Pruning, plain
+from sparsenet.workflows.pruning_options import PruningOptions, read_checkpoint
+from sparsenet.workflows.retrain import check_same_run, constrained_configuration, retrain
+from sparsenet.workflows.signals import StoppedError, stop_on_signals
+from sparsenet.workflows.threshold_files import ThresholdFiles
+from sparsenet.workflows.threshold_report import UNPRUNED, Measured, threshold_json
+
+_MEASURED: tuple[Phase, ...] = ("VAL", "TEST")
+
+
+@dataclass(frozen=True)
+class PruneOptions:
+    """What the command line adds; `output` left out is the checkpoint's folder."""
+
+    prunings: PruningOptions = field(default_factory=PruningOptions)
+    overrides: Sequence[str] = ()
+    output: Path | None = None
+    device: str | None = None
+    retrain: bool = False
+
+
+@dataclass(frozen=True)
+class PruneResult:
+    """The network as given and after each pruning, in order; the table, and the JSON document."""
+
+    points: tuple[Measured, ...]
+    text: str
+    document: dict[str, Any]
+
+
+def prune_threshold(
+    solver: Path, checkpoint: Path, options: PruneOptions, display: Display
+) -> PruneResult:
+    """Prune a trained network in several ways, measure each, and write a table, CSV and figure.
+
+    With `retrain`, for each a network is then trained under l0 constraints of the same counts, in
+    a folder of its own; one that is finished there is not trained again.
+
+    Raises ConfigError before anything is written, CheckpointError, DataError, FileError, and
+    StoppedError after a signal; what was measured until then has been written.
+    """
+    configuration, prunings = _read(solver, options)
+    device = choose_device(configuration.solver.solver_mode, options.device)
+    given = read_checkpoint(checkpoint)
+    try:
+        net = restored_net(given, configuration, device)
+    except ConfigError as error:
+        raise ConfigError(f"{checkpoint}: {error}") from None
+    if "TEST" not in net.graphs or net.accuracy_blob("TEST") is None:
+        raise ConfigError(f"{solver}: the net has no Accuracy of TEST data to measure")
+    folder = RunFolder(options.output or checkpoint.parent)
+    files = ThresholdFiles(folder, f"{checkpoint} under {solver}", retrained=options.retrain)
+    files.check()
+    batches = _held_out(net, configuration, given, device)
+    files.open()
+    points = _measure_all(net, given, [Pruning(UNPRUNED), *prunings], batches, files, display)
+    if options.retrain:
+        _retrain_all(configuration, points, prunings, files, options.device, display)
+    document = {
+        "solver": str(solver),
+        "checkpoint": str(checkpoint),
+        "points": threshold_json(points),
+        "files": [str(path) for path in files.paths],
+    }
+    return PruneResult(tuple(points), files.table(points), document)
+
+
+def _read(solver: Path, options: PruneOptions) -> tuple[Configuration, list[Pruning]]:
+    if zipfile.is_zipfile(solver):
+        raise ConfigError(f"{solver}: is a checkpoint; the solver file comes first, then CKPT")
+    configuration = load_solver(solver, options.overrides)
+    shapes = weight_shapes(configuration.solver.net)
+    return configuration, options.prunings.prunings(
+        {name: shape for name, (_, shape) in shapes.items()}
+    )
+
+
+def _held_out(
+    net: Net, configuration: Configuration, given: Checkpoint, device: torch.device
+) -> dict[Phase, Batches]:
+    """VAL, where there is any, and TEST, less the mean image that belongs to the weights."""
+    loaded: Loaded = {}
+    batches = {
+        phase: open_phase(
+            net.graphs[phase].data,
+            phase,
+            configuration.solver.random_seed,
+            device,
+            given.mean_image,
+            training=net.graphs["TRAIN"].data,
+            loaded=loaded,
+            memory_format=memory_format_of(device),
+        )
+        for phase in _MEASURED
+        if phase in net.graphs
+    }
+    return {phase: opened for phase, opened in batches.items() if opened is not None}
+
+
+def _measure_all(
+    net: Net,
+    given: Checkpoint,
+    prunings: Sequence[Pruning],
+    batches: Mapping[Phase, Batches],
+    files: ThresholdFiles,
+    display: Display,
+) -> list[Measured]:
+    points: list[Measured] = []
+    with stop_on_signals() as stopping:
+        for pruning in prunings:
+            points.append(_measured(net, given, pruning, batches))
+            display.note(_progress(points[-1]))
+            if stopping():
+                files.write(points)
+                words = (
+                    f"stopped after {len(points)} of {len(prunings)} networks, which are written"
+                )
+                raise StoppedError(stopping.signal or 0, words)
+    files.write(points)
+    return points
+
+
+def _measured(
+    net: Net, given: Checkpoint, pruning: Pruning, batches: Mapping[Phase, Batches]
+) -> Measured:
+    copy_weights(net, given.weights)
+    pruning.prune_({blob.layer.name: blob.tensor.detach() for blob in net.blobs if blob.index == 0})
+    scores = {phase: evaluate(net, held_out, phase) for phase, held_out in batches.items()}
+    delta = None if pruning.delta is None else plain(pruning.delta)
+    return Measured(pruning.label, delta, scores, counted_memory(net))
+
+
+def _progress(point: Measured) -> str:
+    accuracy = 100 * (point.scores["TEST"].accuracy or 0.0)
+    density = 100 * point.memory.weights.density
+    return f"{point.label}: density = {density:.3g}%, TEST accuracy = {accuracy:.2f}%"
+
+
+def _retrain_all(
+    configuration: Configuration,
+    points: list[Measured],
+    prunings: Sequence[Pruning],
+    files: ThresholdFiles,
+    device: str | None,
+    display: Display,
+) -> None:
+    """Fill in what was retrained for each of `prunings`, the last of `points`; in place.
+
+    The files are written after each training.
+    """
+    first = len(points) - len(prunings)
+    points[first:] = [replace(point, note=_why_not(point)) for point in points[first:]]
+    files.write(points)
+    trainings = []
+    for index, pruning in enumerate(prunings, start=first):
+        if not points[index].note:
+            folder = files.folder.retrained(pruning.slug)
+            constrained = constrained_configuration(configuration, points[index].counts)
+            check_same_run(folder, constrained)
+            trainings.append((index, folder, constrained))
+    for number, (index, folder, constrained) in enumerate(trainings, start=1):
+        label = points[index].label
+        display.note(f"Training {number} of {len(trainings)}: {label}, in {folder.path}")
+        try:
+            trained = retrain(constrained, folder, device, display)
+        except StoppedError as error:
+            words = f"stopped while training {label}; the same command goes on from what is saved"
+            raise StoppedError(error.exit_code - 128, words) from None
+        points[index] = replace(points[index], retrained=trained)
+        files.write(points)
+
+
+def _why_not(point: Measured) -> str:
+    empty = [name for name, count in point.counts.items() if count == 0]
+    if not empty:
+        return ""
+    return f"not retrained: no weight of {', '.join(empty)} is left, and an l0 keeps at least one"

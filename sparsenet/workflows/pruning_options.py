@@ -1,0 +1,178 @@
+"""The options that say how a trained network is to be pruned."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from decimal import Decimal, localcontext
+from math import prod
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from sparsenet.checkpoint import Checkpoint, load_checkpoint
+from sparsenet.errors import ConfigError, Problem, listed, nearest
+from sparsenet.layers.base import Shape
+from sparsenet.record import shown
+from sparsenet.regularization.regularizers import resolve_count
+from sparsenet.workflows.pruning import EXACT, Pruning, plain
+
+PAPER_RANGE = "0:0.1:0.01"
+MOST_VALUES = 1000
+_NUMBER = re.compile(r"(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:[eE][-+]?[0-9]{1,2})?")
+T = TypeVar("T", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class PruningOptions:
+    """The choices of which at most one is given; none means `delta` = PAPER_RANGE.
+
+    `delta` is start:stop:step, the stop included, or a list of thresholds; `like` a checkpoint
+    whose nonzeros are counted layer by layer; `t` counts or percentages by layer, such as
+    `conv1=300,ip1=5%`; `density` a list of percentages, each of every layer's weights.
+    """
+
+    delta: str | None = None
+    like: Path | None = None
+    t: str | None = None
+    density: str | None = None
+
+    def prunings(self, shapes: Mapping[str, Shape]) -> list[Pruning]:
+        """The prunings of a net whose layers have weights of these shapes, in the order given.
+
+        Raises ConfigError: several choices, what cannot be read, what does not fit the net.
+        """
+        given = [f"--{f.name}" for f in fields(self) if getattr(self, f.name) is not None]
+        if len(given) > 1:
+            raise ConfigError(f"{' and '.join(given)} exclude each other; give one of them")
+        sizes = {name: prod(shape) for name, shape in shapes.items()}
+        if self.like is not None:
+            return [_like(self.like, shapes)]
+        if self.t is not None:
+            return [_by_layer(self.t, sizes)]
+        if self.density is not None:
+            return _by_density(self.density, sizes)
+        values = _thresholds(PAPER_RANGE if self.delta is None else self.delta)
+        return [Pruning(f"delta {plain(value)}", delta=value) for value in values]
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """`load_checkpoint`, which says so where it is given a solver or net file instead."""
+    if path.suffix in (".yaml", ".yml"):
+        raise ConfigError(f"{path}: is a YAML file; a checkpoint is needed here")
+    return load_checkpoint(path)
+
+
+def _like(path: Path, shapes: Mapping[str, Shape]) -> Pruning:
+    """As many nonzeros in each layer as the checkpoint has there."""
+    weights = read_checkpoint(path).weights
+    counts: dict[str, int] = {}
+    problems = []
+    for name, shape in shapes.items():
+        weight = weights.get(f"{name}.weight")
+        if weight is None:
+            problems.append(Problem(f"--like {path}", name, "has no weights there"))
+        elif tuple(weight.shape) != tuple(shape):
+            words = f"weights are {_dims(weight.shape)} there and {_dims(shape)} in the net"
+            problems.append(Problem(f"--like {path}", name, words))
+        else:
+            counts[name] = int(torch.count_nonzero(weight))
+    if problems:
+        raise ConfigError(problems)
+    return Pruning(f"like {path.resolve().parent.name}/{path.name}", counts=counts)
+
+
+def _by_layer(text: str, sizes: Mapping[str, int]) -> Pruning:
+    counts: dict[str, int] = {}
+    problems = []
+    for part in (item.strip() for item in text.split(",")):
+        name, equals, count = part.rpartition("=")
+        if not equals:
+            words = f"{shown(part)} is not LAYER=COUNT, such as conv1=300 or conv1=5%"
+            problems.append(Problem("--t", "", words))
+        elif name not in sizes:
+            near = nearest(name, sizes) or f"; its layers with weights are {listed(sizes)}"
+            problems.append(Problem("--t", name, f"the net has no such layer with weights{near}"))
+        elif name in counts:
+            problems.append(Problem("--t", name, "is given twice"))
+        else:
+            try:
+                counts[name] = resolve_count(_count(count), sizes[name])
+            except ValueError as error:
+                problems.append(Problem("--t", name, str(error)))
+    if problems:
+        raise ConfigError(problems)
+    return Pruning(",".join(item.strip() for item in text.split(",")), counts=counts)
+
+
+def _count(text: str) -> int | str:
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else text
+
+
+def _by_density(text: str, sizes: Mapping[str, int]) -> list[Pruning]:
+    prunings, problems = [], []
+    for percentage in _items("--density", text, str):
+        if not percentage.endswith("%"):
+            words = f"{shown(percentage)} is not a percentage such as 5%"
+            raise ConfigError(Problem("--density", "", words))
+        counts = {}
+        for name, size in sizes.items():
+            try:
+                counts[name] = resolve_count(percentage, size)
+            except ValueError as error:
+                problems.append(Problem("--density", name, str(error)))
+        prunings.append(Pruning(f"density {percentage}", counts=counts))
+    if problems:
+        raise ConfigError(problems)
+    return prunings
+
+
+def _thresholds(text: str) -> Sequence[Decimal]:
+    """The values of start:stop:step or of a list, exactly the decimals that were written."""
+    if ":" not in text:
+        return _items("--delta", text, _number)
+    parts = text.split(":")
+    if len(parts) != 3:
+        words = f"{shown(text)} is neither start:stop:step, such as 0:0.1:0.01, nor a list"
+        raise ConfigError(Problem("--delta", "", words))
+    start, stop, step = (_number(part.strip()) for part in parts)
+    if step == 0:
+        raise ConfigError(Problem("--delta", "", f"{text}: the step must be above 0"))
+    if stop < start:
+        raise ConfigError(Problem("--delta", "", f"{text}: the stop is below the start"))
+    with localcontext(EXACT):
+        count = int((stop - start) // step) + 1
+        _check_how_many("--delta", text, count)
+        return [start + index * step for index in range(count)]
+
+
+def _number(text: str) -> Decimal:
+    if not _NUMBER.fullmatch(text):
+        raise ConfigError(Problem("--delta", "", f"{shown(text)} is not a number of 0 or more"))
+    return Decimal(text)
+
+
+def _items(option: str, text: str, read: Callable[[str], T]) -> list[T]:
+    """The values of a list, all different."""
+    texts = [item.strip() for item in text.split(",")]
+    _check_how_many(option, shown(text), len(texts))
+    values = [read(item) for item in texts]
+    counts = Counter(values)
+    for item, value in zip(texts, values, strict=True):
+        if counts[value] > 1:
+            raise ConfigError(Problem(option, "", f"{item} is given {counts[value]} times"))
+    return values
+
+
+def _check_how_many(option: str, text: str, count: int) -> None:
+    if count > MOST_VALUES:
+        many = str(count) if count < 10**9 else f"{Decimal(count):.0e}"
+        words = f"{text}: {many} values, but {MOST_VALUES} are the most it may have"
+        raise ConfigError(Problem(option, "", words))
+
+
+def _dims(shape: Shape) -> str:
+    return "x".join(map(str, shape))
