@@ -8,21 +8,23 @@ outside them since the last projection is `pending`, a part of the solver's stat
 
 from __future__ import annotations
 
-import pickle
-import zipfile
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
 from torch import Tensor
 
+from sparsenet.archive import ArchiveError, read_archive
 from sparsenet.errors import ConfigError, SparsenetError
 from sparsenet.files import replacing
 
 FORMAT = "sparsenet checkpoint"
 VERSION = 1
+_CHECKED = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
 
 class CheckpointError(SparsenetError):
@@ -35,7 +37,7 @@ class Constraint:
 
     name: str
     weights: tuple[str, ...]
-    t: int
+    t: NonNegativeInt
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,13 @@ class SolverState:
     accuracy, `lines` the length of metrics.jsonl, `seconds` the training time so far.
     """
 
+    __pydantic_config__ = _CHECKED
+
     history: dict[str, dict[str, Tensor]]
     pending: dict[str, Tensor]
     progress: dict[str, Any]
     best: float | None
-    lines: int
+    lines: NonNegativeInt
     seconds: float
 
 
@@ -59,8 +63,10 @@ class SolverState:
 class Checkpoint:
     """A net after `iter` updates. `accuracy` holds what was measured on it, by phase."""
 
+    __pydantic_config__ = _CHECKED
+
     config: dict[str, Any]
-    iter: int
+    iter: NonNegativeInt
     weights: dict[str, Tensor]
     constraints: tuple[Constraint, ...] = ()
     accuracy: dict[str, float] = field(default_factory=dict)
@@ -78,8 +84,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
     Raises FileError where the disk is full or the folder not writable.
     """
-    violated = violations(checkpoint)
-    assert not violated, violated
+    if found := violations(checkpoint):
+        raise AssertionError(found)
     content: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -88,21 +94,28 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "constraints": [
             vars(item) | {"weights": list(item.weights)} for item in checkpoint.constraints
         ],
-        "mean_image": checkpoint.mean_image,
+        "mean_image": None,
         "solver": None,
     }
+    if checkpoint.mean_image is not None:
+        content |= _owned({"mean_image": checkpoint.mean_image})
     if checkpoint.solver:
         history = {name: _owned(state) for name, state in checkpoint.solver.history.items()}
         pending = _owned(checkpoint.solver.pending)
         content["solver"] = vars(checkpoint.solver) | {"history": history, "pending": pending}
     with replacing(path) as stream:
-        torch.save(content, stream)
+        try:
+            torch.save(content, stream)
+        except RuntimeError as error:
+            # torch reports a failed write as a defect of its own; the disk's words are behind it.
+            failed = error.__context__
+            raise failed if isinstance(failed, OSError) else OSError(str(error)) from None
 
 
 def _owned(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors as the file stores them: on the CPU, contiguous, none a view of a larger storage."""
     return {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
         for name, tensor in tensors.items()
     }
 
@@ -120,79 +133,50 @@ def violations(checkpoint: Checkpoint) -> list[str]:
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint on the CPU. No code in the file is run.
 
-    Raises ConfigError where there is no such file, CheckpointError where it is not a whole
-    checkpoint: cut off, foreign, malicious, of a newer version, or beyond its own constraints.
+    Raises ConfigError where there is no such file or it is a YAML file, CheckpointError where it
+    is not a whole checkpoint: cut off, damaged, foreign, malicious, of another version, or beyond
+    its own constraints.
     """
     if not path.is_file():
         raise ConfigError(f"{path}: no such checkpoint")
-    _check_archive(path)
+    if path.suffix in (".yaml", ".yml"):
+        raise ConfigError(f"{path}: is a YAML file; a checkpoint is needed here")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).split(". ")[0].splitlines()[0]
-        raise CheckpointError(f"{path}: refused, it holds more than plain data: {reason}") from None
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path}: not a whole checkpoint: {reason}") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        content = read_archive(path)
+    except ArchiveError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    known = isinstance(content, dict) and content.pop("format", None) == FORMAT
+    version = content.pop("version", None) if known else None
+    if not isinstance(version, int):
         raise CheckpointError(f"{path}: a torch file, but not a sparsenet checkpoint")
-    if content.get("version") != VERSION:
-        words = f"version {content.get('version')}, but this sparsenet reads version {VERSION}"
+    if version != VERSION:
+        words = f"version {version}, but this sparsenet reads version {VERSION}"
         raise CheckpointError(f"{path}: {words}")
     try:
-        checkpoint = _parse(content)
-        violated = violations(checkpoint)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"{path}: not a whole checkpoint: {error!r}") from None
-    if violated:
-        raise CheckpointError(f"{path}: {'; '.join(violated)}")
+        checkpoint = _CONTENT.validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise CheckpointError(f"{path}: not a whole checkpoint: {where}: {first['msg']}") from None
+    if problem := _inconsistency(checkpoint):
+        raise CheckpointError(f"{path}: {problem}")
     return checkpoint
 
 
-def _check_archive(path: Path) -> None:
-    """torch.save stores its members uncompressed: anything larger than its file is a bomb."""
+_CONTENT = TypeAdapter(Checkpoint)
+
+
+def _inconsistency(checkpoint: Checkpoint) -> str:
+    """What a checkpoint with all its parts says that cannot be; empty where there is nothing."""
+    net = checkpoint.config.get("net")
+    layers = net.get("layers") if isinstance(net, dict) else None
+    if not isinstance(layers, list) or not all(isinstance(layer, dict) for layer in layers):
+        return "not a whole checkpoint: config.net.layers: not the layers of a net"
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
-        raise CheckpointError(f"{path}: not a whole checkpoint: {error}") from None
-    packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
-    if packed or sum(member.file_size for member in members) > path.stat().st_size:
-        raise CheckpointError(f"{path}: refused, it says it is larger than its file")
-
-
-def _parse(content: Mapping[str, Any]) -> Checkpoint:
-    solver = content["solver"]
-    mean_image = content["mean_image"]
-    if mean_image is not None:
-        _tensors({"mean_image": mean_image})
-    if not isinstance(content["config"], dict) or not isinstance(content["iter"], int):
-        raise TypeError("config or iter")
-    return Checkpoint(
-        config=content["config"],
-        iter=content["iter"],
-        weights=_tensors(content["weights"]),
-        constraints=tuple(
-            Constraint(str(item["name"]), tuple(item["weights"]), int(item["t"]))
-            for item in content["constraints"]
-        ),
-        accuracy={str(phase): float(value) for phase, value in content["accuracy"].items()},
-        mean_image=mean_image,
-        solver=None if solver is None else _parse_solver(solver),
-    )
-
-
-def _parse_solver(solver: Mapping[str, Any]) -> SolverState:
-    history = {str(name): _tensors(state) for name, state in solver["history"].items()}
-    return SolverState(**{**solver, "history": history, "pending": _tensors(solver["pending"])})
-
-
-def _tensors(tensors: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Check that every value is a dense tensor whose storage really holds its elements."""
-    for name, tensor in tensors.items():
-        if not isinstance(tensor, Tensor) or tensor.layout != torch.strided:
-            raise TypeError(f"{name} is not a dense tensor")
-        if not tensor.is_contiguous():
-            # A stride of zero would let a small file claim a tensor of any size.
-            raise ValueError(f"{name} is not stored contiguously")
-    return dict(tensors)
+        json.dumps(checkpoint.config)
+    except TypeError:
+        return "not a whole checkpoint: config: holds a tensor"
+    for item in checkpoint.constraints:
+        if not checkpoint.weights.keys() >= set(item.weights):
+            return f"not a whole checkpoint: constraint {item.name} is on weights it does not hold"
+    return "; ".join(violations(checkpoint))

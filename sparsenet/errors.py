@@ -58,6 +58,12 @@ def nearest(name: object, names: Iterable[str]) -> str:
     return f"; did you mean {by_fold[match[0]]!r}?" if match else ""
 
 
+def suggested(name: object, names: Iterable[str]) -> str:
+    """As `nearest`, but `; it may be a, b or c` when none is close; nothing when there is none."""
+    known = list(names)
+    return nearest(name, known) or (f"; it may be {listed(known)}" if known else "")
+
+
 def listed(names: Iterable[str]) -> str:
     """Names as a sentence lists them: `a, b or c`."""
     *others, last = names

@@ -7,6 +7,8 @@ of it because torch's CPU pooling is vectorized over channels.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -21,6 +23,33 @@ def channels_last(images: Tensor) -> Tensor:
     dense = images.contiguous(memory_format=torch.channels_last)
     strides = (channels * height * width, 1, channels * width, channels)
     return dense.as_strided((count, channels, height, width), strides)
+
+
+class _Flatten(torch.autograd.Function):
+    """Images (N, C, H, W) to (N, C*H*W), whose gradient comes back in the images' layout.
+
+    Left to itself torch returns it channels first, and the pooling and convolution before then
+    fall back to the slow kernels.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor) -> Tensor:
+        ctx.shape = images.shape
+        ctx.channels_last = images.is_contiguous(memory_format=torch.channels_last)
+        return images.flatten(1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        gradient = gradients[0].view(ctx.shape)
+        return channels_last(gradient) if ctx.channels_last else gradient
+
+
+def flatten(examples: Tensor) -> Tensor:
+    """Examples (N, ...) as (N, features), images in the order C, H, W whatever their layout."""
+    if examples.dim() == 4:
+        flat: Tensor = _Flatten.apply(examples)
+        return flat
+    return examples.flatten(1)
 
 
 def memory_format_of(device: torch.device) -> torch.memory_format:

@@ -39,6 +39,11 @@ class Outputs:
     loss: Tensor | None
     blobs: dict[str, Tensor]
 
+    def first_not_finite(self) -> str | None:
+        """The first blob, in the order of the layers, with a value that is infinite or NaN."""
+        wrong = (name for name, blob in self.blobs.items() if not torch.isfinite(blob).all())
+        return next(wrong, None)
+
 
 @dataclass(frozen=True)
 class _Call:
@@ -128,10 +133,3 @@ class Net(nn.Module):
             if not torch.isfinite(blob.tensor).all():
                 return blob.layer.name
         return None
-
-    @torch.no_grad()
-    def first_blob_not_finite(self, images: Tensor, labels: Tensor) -> str | None:
-        """The first blob of the TRAIN phase, in order, that is infinite or NaN for this batch."""
-        blobs = self(images, labels, "TRAIN").blobs
-        wrong = (name for name, blob in blobs.items() if not torch.isfinite(blob).all())
-        return next(wrong, None)

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
-from sparsenet.errors import listed, nearest
+from sparsenet.errors import listed, nearest, suggested
 
 KeyPath = tuple[str | int, ...]
 
@@ -58,7 +58,9 @@ def _one_or_many(value: object) -> object:
 class _OneOrMany:
     """Takes a single value for a list of one; the JSON Schema allows both."""
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         return core_schema.no_info_before_validator_function(_one_or_many, handler(source))
 
     def __get_pydantic_json_schema__(
@@ -91,7 +93,7 @@ def check_record(record: type[R], data: object) -> tuple[R | None, list[tuple[Ke
     try:
         return record.model_validate(data), []
     except ValidationError as error:
-        details = error.errors(include_url=False)
+        details = [item for item in error.errors(include_url=False) if not _long_enough(item)]
         worded = dict.fromkeys((_path(data, item), _message(record, item)) for item in details)
         return None, list(worded)
 
@@ -106,12 +108,17 @@ def _flow(value: object) -> str:
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     if isinstance(value, float):
-        return re.sub(r"(inf|nan)", r".\1", repr(value).removesuffix(".0"))
+        return re.sub(r"(inf|nan)", r".\1", repr(value))
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_flow, value))}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key}: {_flow(item)}' for key, item in value.items())}}}"
     return repr(value)
+
+
+def field_names(record: type[Record]) -> list[str]:
+    """The keys a record takes, as they are written in YAML."""
+    return [field.alias or name for name, field in record.model_fields.items()]
 
 
 _BOUNDS = {
@@ -136,6 +143,12 @@ _WANTED = {
     "model_attributes_type": "a mapping of keys to values",
     "finite_number": "a finite number",
 }
+
+
+def _long_enough(details: ErrorDetails) -> bool:
+    """Whether a list only counts as too short because pydantic leaves out its wrong items."""
+    too_short = details["type"] == "too_short"
+    return too_short and len(details["input"]) >= details["ctx"]["min_length"]
 
 
 def _path(data: object, details: ErrorDetails) -> KeyPath:
@@ -167,7 +180,9 @@ def _message(record: type[Record], details: ErrorDetails) -> str:
         return "unknown key" + _nearest_key(record, details["loc"])
     if kind == "value_error":
         return str(context["error"])
-    worded = _wrong_value(kind, context.get("tag", value), context)
+    if kind == "union_tag_invalid" and isinstance(value, dict):
+        value = value.get("type")
+    worded = _wrong_value(kind, value, context)
     return worded or f"{shown(value)}: {details['msg']}"
 
 
@@ -177,13 +192,13 @@ def _wrong_value(kind: str, value: object, context: dict[str, Any]) -> str | Non
         return f"{shown(value)} is not {listed(allowed)}{nearest(value, allowed)}"
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return f"{shown(value)} must be {words} {shown(context[key])}"
+        return f"{shown(value)} must be {words} {context[key]:g}"
     if kind in _LENGTHS:
         key, words, unit = _LENGTHS[kind]
         count = context[key]
         return f"{shown(value)} must have {words} {count} {unit}{'s' * (count != 1)}"
     if kind == "int_type" and isinstance(value, float) and value.is_integer():
-        return f"{value!r} is not a whole number; write {shown(int(value))}"
+        return f"{shown(value)} is not a whole number; write {shown(int(value))}"
     return f"{shown(value)} is not {_WANTED[kind]}" if kind in _WANTED else None
 
 
@@ -197,9 +212,8 @@ def _nearest_key(record: type[Record], location: tuple[str | int, ...]) -> str:
         tagged = [member for member in records if _tag(member) == part]
         fields = [m.model_fields[part] for m in records if part in m.model_fields]
         records = tagged or [r for f in fields for r in _records(f.annotation)] or records
-    fields_here = (field for member in records for field in member.model_fields.items())
-    names = sorted({field.alias or name for name, field in fields_here})
-    return nearest(location[-1], names) or f"; the keys here are {listed(names)}"
+    names = sorted({name for member in records for name in field_names(member)})
+    return suggested(location[-1], names)
 
 
 def _records(annotation: object) -> Iterator[type[Record]]:

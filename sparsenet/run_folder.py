@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from sparsenet.errors import ConfigError
-from sparsenet.files import FileError, replacing
+from sparsenet.files import FileError
 
 
 class RunFolder:
@@ -39,7 +41,7 @@ class RunFolder:
         """The snapshots there are, the newest first."""
         found = [
             (int(match[1]), path)
-            for path in self.path.glob("iter_*.pt")
+            for path in _matching(self.path, "iter_*.pt")
             if (match := re.fullmatch(r"iter_(\d+)\.pt", path.name))
         ]
         return [path for _, path in sorted(found, reverse=True)]
@@ -47,25 +49,27 @@ class RunFolder:
     def keep_newest(self, count: int) -> None:
         """Remove all snapshots but the newest `count`."""
         for path in self.snapshots()[count:]:
-            path.unlink(missing_ok=True)
+            _remove(path)
 
     def holds_a_run(self) -> bool:
         """Whether an earlier run has written here."""
-        return self.config.exists() or self.metrics.exists() or bool(self.snapshots())
+        return bool(self._written())
 
     def open(self, *, overwrite: bool = False, resuming: bool = False) -> None:
         """Make the folder and prove that it can be written to, before anything is computed.
 
         Raises ConfigError where an earlier run would be lost, FileError where writing fails.
         """
-        if self.holds_a_run() and not resuming:
-            if not overwrite:
-                raise ConfigError(
-                    f"{self.path} holds an earlier run: go on with it by --resume auto, "
-                    "replace it by --overwrite, or choose another folder by --output"
-                )
-            self._clear()
+        if self.holds_a_run() and not resuming and not overwrite:
+            raise ConfigError(
+                f"{self.path} holds an earlier run: go on with it by --resume auto, "
+                "replace it by --overwrite, or choose another folder by --output"
+            )
         self.make()
+        for path in self._cut_off():
+            _remove(path)
+        if not resuming:
+            self._clear()
 
     def make(self) -> None:
         """Make the folder if there is none; raises FileError where it cannot be written to."""
@@ -77,14 +81,51 @@ class RunFolder:
 
     def probe(self) -> None:
         """Raise FileError where the folder cannot be written to."""
-        test = self.path / "writable"
-        with replacing(test) as stream:
-            stream.write(b"\0")
-        test.unlink()
+        try:
+            with tempfile.NamedTemporaryFile(dir=self.path) as stream:
+                stream.write(b"\0")
+                stream.flush()
+        except OSError as error:
+            raise FileError(f"{self.path}: cannot be written to: {error.strerror}") from None
 
     def _clear(self) -> None:
         """Remove what a run wrote, and nothing that it did not."""
+        for path in [*self._written(), *_matching(self.tensorboard, "events.out.tfevents.*")]:
+            _remove(path)
+        with suppress(OSError):  # not there, or with something else in it
+            self.tensorboard.rmdir()
+
+    def _written(self) -> list[Path]:
+        """What a run has written, but for its event files."""
         single = (self.config, self.metrics, self.best, self.final, self.summary_json)
-        for path in (*single, self.summary_text, *self.snapshots()):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(self.tensorboard, ignore_errors=True)
+        there = [path for path in (*single, self.summary_text) if _exists(path)]
+        return [*there, *self.snapshots()]
+
+    def _cut_off(self) -> Iterator[Path]:
+        """The temporary files of a run that was killed while it wrote (see `files.replacing`)."""
+        names = r"config\.yaml|metrics\.jsonl|(best|final|iter_\d+)\.pt|summary\.(json|txt)"
+        for path in _matching(self.path, ".*.part"):
+            if re.fullmatch(rf"\.({names})\.\w+\.part", path.name):
+                yield path
+
+
+# A folder that may not be looked into, or cannot be, has nothing in it: writing there says why.
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return list(folder.glob(pattern))
+    except OSError:
+        return []
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be removed: {error.strerror}") from None

@@ -27,8 +27,19 @@ EPILOG = (
 )
 
 
+class _ReaderGoneError(Exception):
+    """Nobody reads our output any more, as when it went to `head`."""
+
+
 class _LazyGroup(click.Group):
     """Imports a command's module, and with it torch, only when that command is asked for."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Under its own name: click would end with 1, as if the run had failed.
+            raise _ReaderGoneError from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -73,11 +84,19 @@ def run(arguments: list[str] | None = None) -> int:
         return _complain("stopped", 128 + signal.SIGINT)
     except SparsenetError as error:
         return _complain(str(error), error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output has gone, as `head` does; its complaint would go nowhere too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except _ReaderGoneError:
+        _drop_what_cannot_be_written()
         return 128 + signal.SIGPIPE
     return result if isinstance(result, int) else 0
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Point a stream that nobody reads at nothing, or Python complains of its buffer at the end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _complain(message: str, exit_code: int) -> int:

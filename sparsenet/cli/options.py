@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,8 +30,17 @@ def overrides(function: F) -> F:
 
 def device(function: F) -> F:
     """--device."""
+
+    def checked(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"cpu|cuda(:\d{1,3})?", value):
+            raise click.BadParameter(f"{value!r} is not cpu, cuda or cuda:N", ctx, param)
+        return value
+
     return click.option(
-        "--device", metavar="DEVICE", help="cpu, cuda or cuda:N, over the file's solver_mode."
+        "--device",
+        metavar="DEVICE",
+        callback=checked,
+        help="cpu, cuda or cuda:N, over the file's solver_mode.",
     )(function)
 
 

@@ -14,7 +14,7 @@ from sparsenet.workflows.pruning_options import PAPER_RANGE, PruningOptions
 
 @click.command(
     "prune-threshold",
-    epilog="Example: sparsenet prune-threshold configs/mnist/dense.yaml runs/mnist-dense/best.pt "
+    epilog="Example: sparsenet prune-threshold configs/mnist/dense.yaml runs/dense/best.pt "
     "--density 20%,10%,5%,2%,1%",
 )
 @click.argument("solver", type=options.FILE)

@@ -23,6 +23,7 @@ class Place(NamedTuple):
 class Document:
     """One configuration: data read from files and arguments, and all problems found so far.
 
+    `name` is where it begins, `sources` what was read after that, in order.
     `places` says where the value at a key path was written, `moved` under which key where that is
     another. What lies at or below a `spoiled` key path could not be read, which has been reported:
     it is None in the data, and nothing that follows from that is a problem of its own.
@@ -33,6 +34,7 @@ class Document:
     places: dict[KeyPath, Place] = field(default_factory=dict)
     moved: dict[KeyPath, KeyPath] = field(default_factory=dict)
     spoiled: set[KeyPath] = field(default_factory=set)
+    sources: list[str] = field(default_factory=list)
     problems: list[tuple[Place, KeyPath, str]] = field(default_factory=list)
 
     def place(self, path: KeyPath) -> Place:
@@ -60,14 +62,14 @@ class Document:
         return any(path[:length] in self.spoiled for length in range(len(path) + 1))
 
     def raise_problems(self) -> None:
-        """Raise ConfigError with every problem, file after file and each by its lines."""
-        ranks = {self.name: 0}
-        for place, _, _ in self.problems:
-            ranks.setdefault(place.name, len(ranks))
-        ordered = sorted(self.problems, key=lambda found: (ranks[found[0].name], found[0].line or 0))
-        lines = [Problem(str(place), self.key_text(path), text) for place, path, text in ordered]
+        """Raise ConfigError with every problem, source after source and by their lines."""
+        ranks = {name: rank for rank, name in enumerate([self.name, *self.sources])}
+        ordered = sorted(self.problems, key=lambda it: (ranks[it[0].name], it[0].line or 0))
+        lines = dict.fromkeys(
+            Problem(str(at), self.key_text(key), text) for at, key, text in ordered
+        )
         if lines:
-            raise ConfigError(list(dict.fromkeys(lines)))
+            raise ConfigError(list(lines))
 
     def key_text(self, path: KeyPath) -> str:
         """A key path as `--set` takes it; list items go by their `name` where they have one."""
@@ -84,10 +86,21 @@ class Document:
 
     def graft(self, path: KeyPath, other: Document) -> None:
         """Put another document's data at `path`, keeping the places and problems of both."""
+        self.sources.append(other.name)
         self.data[path[0]] = other.data
         self.places.update({(*path, *below): place for below, place in other.places.items()})
         self.spoiled.update((*path, *below) for below in other.spoiled)
-        self.problems += [(place, (*path, *key), text) for place, key, text in other.problems]
+        for place, key, text in other.problems:
+            # What is wrong with the whole file is not a matter of the key that names it.
+            self.problems.append((place, (*path, *key) if key else (), text))
+
+    def move(self, path: KeyPath, written: KeyPath) -> None:
+        """Note that what lies at `path` was written as the value of the key path `written`."""
+        spoiled = self.is_spoiled(written)
+        self.replace(path, self.place(written))
+        self.moved[path] = written
+        if spoiled:
+            self.spoiled.add(path)
 
     def replace(self, path: KeyPath, place: Place) -> None:
         """Note that what lies at `path` is new, and was written at `place`."""
@@ -107,4 +120,4 @@ def _child(node: object, part: str | int) -> Any:
 
 def _name(item: object, index: int) -> str | int:
     name = item.get("name") if isinstance(item, dict) else None
-    return name if isinstance(name, str) else index
+    return name if name and isinstance(name, str) else index

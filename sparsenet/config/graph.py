@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
+from math import prod
 
 from sparsenet.config.net import NetConfig
-from sparsenet.errors import nearest
-from sparsenet.layers.base import Layer, Phase, Shape, ShapeError
+from sparsenet.errors import listed, nearest
+from sparsenet.layers import LAYERS
+from sparsenet.layers.base import PHASES, Layer, Phase, Shape, ShapeError, WeightedLayer
 from sparsenet.layers.data import Data
 from sparsenet.record import KeyPath
 
@@ -33,6 +34,9 @@ class Graph:
     nodes: tuple[Node, ...]
 
 
+MAX_COUNT = 2**31 - 1
+"""The largest count of a blob, Caffe's: one example's, or a layer's weights."""
+
 GraphProblem = tuple[KeyPath, str]
 
 
@@ -48,6 +52,45 @@ def has_phase(net: NetConfig, phase: Phase) -> bool:
     return any(isinstance(layer, Data) and in_phase(layer, phase) for layer in net.layers)
 
 
+def graph_problems(net: NetConfig) -> list[GraphProblem]:
+    """What is wrong with the wiring and shapes of a net's phases, by the layers' key paths."""
+    problems = _data_problems(net)
+    phases = () if problems else PHASES
+    for phase in phases:
+        if phase == "TRAIN" or has_phase(net, phase):
+            problems += build_graph(net, phase)[1]
+    return [*dict.fromkeys(problems), *_training_problems(net)]
+
+
+def _data_problems(net: NetConfig) -> list[GraphProblem]:
+    """Each phase takes its batches from one layer. What VAL holds out is a part of TRAIN's."""
+    problems: list[GraphProblem] = []
+    phases: tuple[Phase, ...] = ("TRAIN", "TEST")
+    for phase in phases:
+        layers = enumerate(net.layers)
+        data = [i for i, layer in layers if isinstance(layer, Data) and in_phase(layer, phase)]
+        if not data and phase == "TRAIN":
+            problems.append((("layers",), "there is no Data layer for phase TRAIN"))
+        for index in data[1:]:
+            words = f"{net.layers[data[0]].name!r} is the Data layer of phase {phase} already"
+            problems.append((("layers", index), words))
+    return problems
+
+
+def _training_problems(net: NetConfig) -> list[GraphProblem]:
+    """What the phases need of one another: a loss to train by, and no weights without training."""
+    problems: list[GraphProblem] = []
+    if not any(layer.is_loss and in_phase(layer, "TRAIN") for layer in net.layers):
+        losses = listed(name for name, layer in LAYERS.items() if layer.is_loss)
+        problems.append((("layers",), f"there is no loss in phase TRAIN: add a {losses} layer"))
+    for index, layer in enumerate(net.layers):
+        if isinstance(layer, WeightedLayer) and not in_phase(layer, "TRAIN"):
+            key = "phase" if layer.phase else "include"
+            words = f"leaves out TRAIN, so the weights of {layer.name!r} would never be trained"
+            problems.append((("layers", index, key), words))
+    return problems
+
+
 def build_graph(net: NetConfig, phase: Phase) -> tuple[Graph | None, list[GraphProblem]]:
     """Wire the layers of a phase and infer their shapes; problems are by the layers' key paths.
 
@@ -55,60 +98,89 @@ def build_graph(net: NetConfig, phase: Phase) -> tuple[Graph | None, list[GraphP
     an accuracy) also the Data layer's label.
     """
     chosen = [(i, layer) for i, layer in enumerate(net.layers) if in_phase(layer, phase)]
-    data = [(i, layer) for i, layer in chosen if isinstance(layer, Data)]
-    if len(data) != 1:
-        return None, [(("layers",), f"phase {phase} needs one Data layer, not {len(data)}")]
-    problems = _repeated_names(chosen)
-    shapes: dict[str, Shape] = {}
-    nodes: list[Node] = []
-    previous = ""
+    data = next((layer for _, layer in chosen if isinstance(layer, Data)), None)
+    if data is None:
+        return None, [(("layers",), f"there is no Data layer for phase {phase}")]
+    wiring = _Wiring(data)
     for index, layer in chosen:
-        node, found = _node(index, layer, previous, shapes, data[0][1])
-        problems += found
-        if node is None:
-            # What follows may fail only because this layer did: report causes, not consequences.
-            return None, problems
-        shapes.update(zip(node.tops, node.out_shapes, strict=True))
-        previous = node.tops[0] if node.tops else previous
-        nodes.append(node)
-    if problems:
+        wiring.add(index, layer)
+    if problems := _repeated_names(chosen) + wiring.problems:
         return None, problems
-    computing = tuple(node for node in nodes if not isinstance(node.layer, Data))
-    return Graph(phase, data[0][1], computing), []
+    computing = tuple(node for node in wiring.nodes if not isinstance(node.layer, Data))
+    return Graph(phase, data, computing), []
 
 
 def _repeated_names(chosen: list[tuple[int, Layer]]) -> list[GraphProblem]:
-    counts = Counter(layer.name for _, layer in chosen)
-    return [
-        (("layers", index, "name"), f"{layer.name!r} names {counts[layer.name]} layers of a phase")
-        for index, layer in chosen
-        if counts[layer.name] > 1
-    ]
+    seen: set[str] = set()
+    problems: list[GraphProblem] = []
+    for index, layer in chosen:
+        if layer.name in seen:
+            problems.append((("layers", index, "name"), "is the name of an earlier layer already"))
+        seen.add(layer.name)
+    return problems
 
 
-def _node(
-    index: int, layer: Layer, previous: str, shapes: dict[str, Shape], data: Data
-) -> tuple[Node | None, list[GraphProblem]]:
-    path = ("layers", index)
-    bottoms = _bottoms(layer, previous, data)
-    tops = layer.top if layer.top is not None else (layer.name,)[: layer.tops]
-    if len(bottoms) != layer.bottoms:
-        return None, [((*path, "bottom"), f"{layer.type} reads {layer.bottoms}, not {bottoms}")]
-    if len(tops) != layer.tops:
-        return None, [((*path, "top"), f"{layer.type} writes {layer.tops}, not {tops}")]
-    unknown = [name for name in bottoms if name not in shapes]
-    if unknown:
-        words = f"no layer before this one writes {unknown[0]!r}{nearest(unknown[0], shapes)}"
-        return None, [((*path, "bottom"), words)]
-    in_shapes = tuple(shapes[name] for name in bottoms)
-    try:
-        out_shapes = layer.output_shapes(in_shapes)
-    except ShapeError as error:
-        return None, [(path, str(error))]
-    return Node(index, layer, bottoms, tops, in_shapes, out_shapes), []
+class _Wiring:
+    """The blobs of a phase so far, with their shapes; None for those of a layer that is wrong."""
+
+    def __init__(self, data: Data) -> None:
+        self.data = data
+        self.shapes: dict[str, Shape | None] = {}
+        self.previous: str | None = None
+        self.nodes: list[Node] = []
+        self.problems: list[GraphProblem] = []
+
+    def add(self, index: int, layer: Layer) -> None:
+        """Put a layer at the end. What fails only because of an earlier failure is not reported."""
+        bottoms, tops = self._bottoms(layer), layer.top or (layer.name,)
+        out: tuple[Shape | None, ...] = (None,) * len(tops)
+        if problem := self._names_problem(layer, bottoms, tops):
+            self.problems.append((("layers", index, problem[0]), problem[1]))
+        elif None not in (inputs := tuple(self.shapes[name] for name in bottoms)):
+            in_shapes = tuple(shape for shape in inputs if shape is not None)
+            try:
+                out_shapes = _checked_shapes(layer, in_shapes)
+            except ShapeError as error:
+                self.problems.append((("layers", index), str(error)))
+            else:
+                self.nodes.append(Node(index, layer, bottoms, tops, in_shapes, out_shapes))
+                out = out_shapes
+        self.shapes.update(zip(tops, out, strict=True))
+        self.previous = tops[0]
+
+    def _bottoms(self, layer: Layer) -> tuple[str, ...]:
+        if layer.bottom is not None:
+            return layer.bottom
+        if self.previous is None:
+            return ()
+        return (self.previous, self.data.top[-1])[: layer.bottoms]
+
+    def _names_problem(
+        self, layer: Layer, bottoms: tuple[str, ...], tops: tuple[str, ...]
+    ) -> tuple[str, str] | None:
+        """The key and the problem where the blobs' names cannot be those of this layer."""
+        if not bottoms and layer.bottoms:
+            return "bottom", "is missing: there is no layer before this one"
+        for key, names, count in (("bottom", bottoms, layer.bottoms), ("top", tops, layer.tops)):
+            if len(names) != count:
+                takes = f"{layer.type} {'reads' if key == 'bottom' else 'writes'} {count}"
+                blobs = f"blob{'s' * (count != 1)}, not {len(names)}"
+                return key, f"[{', '.join(names)}]: {takes} {blobs}"
+        for name in bottoms:
+            if name not in self.shapes:
+                known = nearest(name, self.shapes)
+                return "bottom", f"no layer before this one writes {name!r}{known}"
+        for name in tops:
+            if name in self.shapes and name not in bottoms:
+                return "top", f"{name!r} is written by an earlier layer, and not read by this one"
+        return None
 
 
-def _bottoms(layer: Layer, previous: str, data: Data) -> tuple[str, ...]:
-    if layer.bottom is not None:
-        return layer.bottom
-    return (previous, data.top[-1])[: layer.bottoms]
+def _checked_shapes(layer: Layer, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
+    """The layer's tops' shapes; raises ShapeError, also for more numbers than a blob can have."""
+    tops = layer.output_shapes(bottoms)
+    weights = (layer.weight_shape(bottoms[0]),) if isinstance(layer, WeightedLayer) else ()
+    for shape in (*weights, *tops):
+        if prod(shape) > MAX_COUNT:
+            raise ShapeError(f"{prod(shape):,} numbers are more than the {MAX_COUNT:,} of a blob")
+    return tops

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparsenet.config.constraints import constraint_problems
-from sparsenet.config.graph import build_graph, has_phase
+from sparsenet.config.constraints import layer_problems
+from sparsenet.config.document import Document
+from sparsenet.config.graph import graph_problems
+from sparsenet.config.layer_overrides import merge_regularization
 from sparsenet.config.net import NetConfig
-from sparsenet.config.read import Document, merge_overrides, read_yaml
+from sparsenet.config.overrides import merge_overrides
+from sparsenet.config.read import read_yaml
 from sparsenet.config.solver import SolverConfig, usage_problems
-from sparsenet.errors import ConfigError, Problem, nearest
-from sparsenet.layers.base import PHASES
+from sparsenet.config.staging import stage_problems
+from sparsenet.errors import nearest
 from sparsenet.record import KeyPath, check_record, shown
 
 
@@ -33,12 +36,11 @@ def load_solver(path: Path, overrides: Iterable[str] = ()) -> Configuration:
     """
     document = read_yaml(path)
     if "layers" in document.data and "net" not in document.data:
-        message = "is a net file; a solver file, with base_lr and net, is needed here"
-        raise ConfigError(Problem(str(path), "", message))
-    by_net = [argument for argument in overrides if argument.startswith("net=")]
-    merge_overrides(document, by_net)
+        document.spoil((), "is a net file; a solver file, with base_lr and net, is needed here")
+    arguments = list(overrides)
+    merge_overrides(document, [each for each in arguments if each.startswith("net=")])
     _read_net(document, path.parent)
-    merge_overrides(document, [argument for argument in overrides if argument not in by_net])
+    merge_overrides(document, [each for each in arguments if not each.startswith("net=")])
     return check(document)
 
 
@@ -47,10 +49,9 @@ def load_net(path: Path, overrides: Iterable[str] = ()) -> NetConfig:
     document = read_yaml(path)
     merge_overrides(document, overrides)
     net, problems = check_record(NetConfig, document.data)
-    if net is not None:
-        problems += _graph_problems(net, ())
-    if net is None or problems:
-        raise ConfigError([document.problem(key, message) for key, message in problems])
+    _report(document, problems if net is None else net_problems(net))
+    document.raise_problems()
+    assert net is not None, "what is wrong with it has been raised"
     return net
 
 
@@ -62,81 +63,81 @@ def from_data(data: dict[str, Any], name: str, overrides: Iterable[str] = ()) ->
 
 
 def check(document: Document) -> Configuration:
-    """Check a document whose net is already in place."""
-    problems = _merge_regularization(document)
-    merged = copy.deepcopy(document.data)
-    solver, found = check_record(SolverConfig, document.data)
-    problems += found + usage_problems(document.data)
-    net = solver.net if solver else _net_alone(document)
-    if net is not None:
-        problems += _graph_problems(net, ("net",))
-    if solver is not None and not problems:
-        problems += constraint_problems(solver)
-    if solver is None or problems:
-        lines = dict.fromkeys(document.problem(key, message) for key, message in problems)
-        raise ConfigError(list(lines))
-    return Configuration(solver, merged)
+    """Check a document whose net is already in place. Raises ConfigError with every problem."""
+    merge_regularization(document)
+    data = document.data
+    solver, problems = check_record(SolverConfig, data)
+    problems += usage_problems(data)
+    _report(document, problems)
+    net = solver.net if solver else check_record(NetConfig, data.get("net"))[0]
+    if net is not None and not _hides_relations(document):
+        wrong = net_problems(net)
+        _report(document, wrong, ("net",))
+        if not wrong and (known := solver or _without(data, problems)):
+            _report(document, stage_problems(known))
+    document.raise_problems()
+    assert solver is not None, "what is wrong with it has been raised"
+    return Configuration(solver, data)
+
+
+def _hides_relations(document: Document) -> bool:
+    """Whether a value that could not be read is one that layers or stages refer to one another by.
+
+    What is read in its place, nothing, would make them wrong.
+    """
+    return any(path[:1] in ((), ("net",), ("stages",)) for path in document.spoiled)
+
+
+def net_problems(net: NetConfig) -> list[tuple[KeyPath, str]]:
+    """What is wrong between the layers of a net whose records are right."""
+    return graph_problems(net) or layer_problems(net)
+
+
+def _report(document: Document, problems: list[tuple[KeyPath, str]], below: KeyPath = ()) -> None:
+    for key, message in problems:
+        document.report(below + key, message)
+
+
+# What stands for a key that is wrong while the stages are checked: nothing follows from it.
+_STAND_INS = {"max_iter": 2**62, "base_lr": 1.0, "test_interval": 1}
+
+
+def _without(data: dict[str, Any], problems: list[tuple[KeyPath, str]]) -> SolverConfig | None:
+    """The solver but for its wrong keys, so that these do not hide what is wrong with its stages.
+
+    None where the stages are wrong themselves.
+    """
+    wrong = {path[0] for path, _ in problems if path}
+    if "stages" in wrong:
+        return None
+    kept = {key: value for key, value in data.items() if key not in wrong}
+    stand_ins = {key: value for key, value in _STAND_INS.items() if key in wrong}
+    return check_record(SolverConfig, kept | stand_ins)[0]
 
 
 def _read_net(document: Document, folder: Path) -> None:
+    """Put the net file that the solver names in its place, or note why it cannot be read."""
     given = document.data.get("net")
-    if isinstance(given, dict) or given is None:
+    if isinstance(given, dict) or "net" not in document.data:
         return
     if not isinstance(given, str):
-        problem = document.problem(("net",), f"{shown(given)} is not the path of a net file")
-        raise ConfigError(problem)
+        document.spoil(("net",), f"{shown(given)} is not the path of a net file")
+        return
     path = folder / given
-    if not path.is_file():
-        others = [other.name for other in path.parent.glob("*.yaml")]
-        words = f"no file {path}{nearest(path.name, others)}"
-        raise ConfigError(document.problem(("net",), words))
-    document.graft(("net",), read_yaml(path))
-
-
-def _net_alone(document: Document) -> NetConfig | None:
-    """The net by itself, so that a mistake in the solver file does not hide those in the net."""
-    data = document.data.get("net")
-    return check_record(NetConfig, data)[0] if isinstance(data, dict) else None
-
-
-def _graph_problems(net: NetConfig, prefix: KeyPath) -> list[tuple[KeyPath, str]]:
-    found: dict[tuple[KeyPath, str], None] = {}
-    for phase in PHASES:
-        if phase == "TRAIN" or has_phase(net, phase):
-            _, problems = build_graph(net, phase)
-            found.update(dict.fromkeys((prefix + key, message) for key, message in problems))
-    return list(found)
-
-
-def _merge_regularization(document: Document) -> list[tuple[KeyPath, str]]:
-    """Move the solver file's `regularization` into the layers it names, keeping the places."""
-    given = document.data.get("regularization")
-    layers = (document.data.get("net") or {}).get("layers")
-    if not isinstance(given, dict) or not isinstance(layers, list):
-        return []
-    names = {layer.get("name"): i for i, layer in enumerate(layers) if isinstance(layer, dict)}
-    problems: list[tuple[KeyPath, str]] = []
-    for name, keys in given.items():
-        if name not in names:
-            words = f"the net has no layer {name!r}{nearest(name, map(str, names))}"
-            problems.append((("regularization", name), words))
-        elif isinstance(keys, dict):
-            _merge_one(document, names[name], name, keys)
-    if not problems and all(isinstance(keys, dict) for keys in given.values()):
-        del document.data["regularization"]
-    return problems
-
-
-def _merge_one(document: Document, index: int, name: str, keys: dict[str, Any]) -> None:
-    layer = document.data["net"]["layers"][index]
-    own = layer.get("regularization")
-    own = own if isinstance(own, dict) else {}
-    another_type = "type" in keys and keys["type"] != own.get("type")
-    layer["regularization"] = dict(keys) if another_type else {**own, **keys}
-    target: KeyPath = ("net", "layers", index, "regularization")
-    for key in keys:
-        document.places[(*target, key)] = document.place(("regularization", name, key))
-    document.places.setdefault(target, document.place(("regularization", name)))
+    try:
+        exists = path.is_file()
+        others = [] if exists else [other.name for other in path.parent.glob("*.yaml")]
+    except OSError:  # a name too long, a folder that may not be read
+        exists, others = False, []
+    net = read_yaml(path) if exists else Document(str(path), {})
+    if not exists:
+        document.spoil(("net",), f"no file {path}{nearest(path.name, others)}")
+    elif "net" in net.data and "layers" not in net.data:
+        document.spoil(
+            ("net",), f"{path} is a solver file; a net file, with layers, is needed here"
+        )
+    else:
+        document.graft(("net",), net)
 
 
 def differing_keys(one: object, other: object, path: str = "") -> list[str]:

@@ -14,7 +14,6 @@ from typing import Any
 import yaml
 
 from sparsenet.config.document import Document, Place
-from sparsenet.errors import ConfigError, Problem
 from sparsenet.record import KeyPath, shown
 
 MAX_BYTES = 2**20
@@ -24,28 +23,27 @@ MAX_DEPTH = 50
 _TAG = "tag:yaml.org,2002:"
 
 
-def _number(text: str) -> int:
+def _whole(text: str) -> int:
     if len(text) > 30 or abs(int(text)) >= 2**63:
-        raise ValueError("beyond 2^63")
+        raise ValueError("too large; whole numbers end at 2^63")
     return int(text)
 
 
 def _decimal(text: str) -> float:
-    return float(text.replace(".inf", "inf").replace(".nan", "nan") if text[-1].isalpha() else text)
+    return float(text.replace(".", "") if text[-1] in "fFnN" else text)
 
 
 # In this order: what looks like a whole number is one.
-_SCALARS: dict[str, tuple[str, str, Callable[[str], object]]] = {
-    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF", lambda text: text.lower() == "true"),
-    "int": (r"[-+]?[0-9]+", "-+0123456789", _number),
+_SCALARS: dict[str, tuple[str, Callable[[str], object]]] = {
+    "bool": (r"true|True|TRUE|false|False|FALSE", lambda text: text.lower() == "true"),
+    "int": (r"[-+]?[0-9]+", _whole),
     "float": (
-        r"[-+]?(?:(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
-        r"|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)",
-        "-+0123456789.",
-        lambda text: _decimal(text.lower()),
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        _decimal,
     ),
-    "null": (r"~|null|Null|NULL|", "~nN", lambda _: None),
-    "str": (r"(?s:.*)", "", str),
+    "null": (r"~|null|Null|NULL|", lambda _: None),
+    "str": (r"(?s:.*)", str),
 }
 
 
@@ -55,45 +53,45 @@ class _CoreLoader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
 
-for _kind, (_pattern, _first, _) in _SCALARS.items():
+for _kind, (_pattern, _) in _SCALARS.items():
     if _kind != "str":
-        _CoreLoader.add_implicit_resolver(
-            _TAG + _kind, re.compile(rf"(?:{_pattern})\Z"), [*_first, *[""] * (_kind == "null")]
-        )
+        _CoreLoader.add_implicit_resolver(_TAG + _kind, re.compile(rf"(?:{_pattern})\Z"), None)
 
 
 def read_yaml(path: Path) -> Document:
-    """Read one YAML file whose top is a mapping.
+    """Read one YAML file whose top is a mapping; what is wrong with it is noted in the document.
 
-    What can be passed over is noted in the document: repeated keys, keys that are not texts,
-    values of foreign types. Raises ConfigError for what cannot: unreadable file, not UTF-8, larger
-    than 1 MiB or 100,000 values, nested deeper than 50, broken syntax.
+    Values of foreign types are None, of repeated keys the first counts. A file that cannot be read
+    at all is empty and spoiled: no such file, not UTF-8, larger than 1 MiB or 100,000 values,
+    nested deeper than 50, broken syntax.
     """
+    document = Document(str(path), {})
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(Problem(str(path), "", f"cannot be read: {reason}")) from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError(Problem(str(path), "", "is larger than 1 MiB"))
-    try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        place = Place(str(path), content[: error.start].count(b"\n") + 1)
-        raise ConfigError(Problem(str(place), "", "not UTF-8 text")) from None
-    document = parse_yaml(text, str(path))
+        line = content[: error.start].count(b"\n") + 1
+        document.spoil((), "not UTF-8 text", Place(document.name, line))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        document.spoil((), f"cannot be read: {reason}")
+    else:
+        if len(content) > MAX_BYTES:
+            document.spoil((), "is larger than 1 MiB")
+        else:
+            document = parse_yaml(text, str(path))
     if not isinstance(document.data, dict):
         words = "is empty" if document.data is None else f"is {shown(document.data)}"
-        words += "; a mapping of keys to values is needed"
-        raise ConfigError(Problem(str(path), "", words))
+        document.spoil((), f"{words}; a mapping of keys to values is needed")
+        document.data = {}
     return document
 
 
 def parse_yaml(text: str, name: str, lines: bool = True) -> Document:
     """YAML text as a document called `name`, its places with or without `lines`.
 
-    Raises ConfigError as `read_yaml` does for broken syntax and size.
+    As `read_yaml` for what is wrong with it, but the top may be any value.
     """
     document = Document(name)
     line: int | None = None
@@ -104,17 +102,26 @@ def parse_yaml(text: str, name: str, lines: bool = True) -> Document:
         return document
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        words = ", ".join(part for part in (error.context, error.problem) if part)
+        words = _syntax_words(error)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         words = f"the character {chr(error.character)!r} is not allowed"
-    except (RecursionError, _TooMuchError) as error:
-        words = str(error) if isinstance(error, _TooMuchError) else "nested too deeply"
-    raise ConfigError(Problem(str(Place(name, line if lines else None)), "", f"not YAML: {words}"))
+    except (RecursionError, yaml.YAMLError) as error:
+        words = str(error) if isinstance(error, yaml.YAMLError) else "nested too deeply"
+    spoiled = Document(name, {})
+    spoiled.spoil((), f"not YAML: {words}", Place(name, line if lines else None))
+    return spoiled
 
 
-class _TooMuchError(Exception):
-    """A file that would take too much memory."""
+def _syntax_words(error: yaml.MarkedYAMLError) -> str:
+    """What PyYAML found and while doing what, with the line that began in where it is another."""
+    if "'\\t'" in str(error.problem):
+        return "a tab, where YAML takes only spaces"
+    context = error.context or ""
+    begin, end = error.context_mark, error.problem_mark
+    if begin is not None and end is not None and begin.line != end.line:
+        context += f" from line {begin.line + 1} on"
+    return ", ".join(part for part in (context, error.problem) if part)
 
 
 class _Walk:
@@ -128,9 +135,9 @@ class _Walk:
         # An alias repeats its node here, so nested aliases multiply: the count bounds them.
         self.count += 1
         if self.count > MAX_NODES:
-            raise _TooMuchError(f"more than {MAX_NODES:,} values")
+            raise yaml.YAMLError(f"more than {MAX_NODES:,} values")
         if len(path) > MAX_DEPTH:
-            raise _TooMuchError("nested too deeply")
+            raise yaml.YAMLError("nested too deeply")
         self.document.places.setdefault(path, self.place(node))
         kind = node.tag.removeprefix(_TAG)
         if isinstance(node, yaml.MappingNode) and kind == "map":
@@ -144,14 +151,14 @@ class _Walk:
         return None
 
     def scalar(self, node: yaml.ScalarNode, kind: str, path: KeyPath) -> Any:
-        pattern, _, convert = _SCALARS[kind]
+        pattern, convert = _SCALARS[kind]
         try:
             if re.fullmatch(pattern, node.value):
                 return convert(node.value)
-            words = f"is not what its tag !!{kind} says"
+            words = f"{shown(node.value)} is not what its tag !!{kind} says"
         except ValueError as error:
-            words = f"is {error}"
-        self.document.spoil(path, f"{shown(node.value)} {words}", self.place(node))
+            words = f"{node.value[:60]} is {error}"
+        self.document.spoil(path, words, self.place(node))
         return None
 
     def items(self, node: yaml.MappingNode, path: KeyPath) -> Iterator[tuple[str, Any]]:
@@ -186,3 +193,11 @@ class _CoreDumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: object) -> bool:
         return True
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        # To PyYAML these are line breaks, which only double quotes keep.
+        style = '"' if any(c in text for c in "\x85\u2028\u2029") else None
+        return self.represent_scalar(f"{_TAG}str", text, style)
+
+
+_CoreDumper.add_representer(str, _CoreDumper.represent_text)

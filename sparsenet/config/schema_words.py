@@ -81,9 +81,12 @@ def _scalar(schema: Schema, many: bool) -> str:
     noun = _NOUNS[schema["type"]]
     if str(schema.get("pattern", "")).endswith("%$"):
         noun = "percentage"
+    if many and not noun.endswith("`"):
+        noun += "s"
+    if "minimum" in schema and "maximum" in schema:
+        return f"{noun} from {schema['minimum']:g} to {schema['maximum']:g}"
     bounds = [f"{sign} {schema[key]:g}" for key, sign in _BOUNDS.items() if key in schema]
-    plural = "s" * (many and noun[-1] != "`")
-    return f"{noun}{plural}" + (f" {' and '.join(bounds)}" if bounds else "")
+    return " ".join([noun, " and ".join(bounds)]).rstrip()
 
 
 def default_words(key: str, record: Schema, defaults: Mapping[str, Schema]) -> str:

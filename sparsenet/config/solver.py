@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from sparsenet.config.net import NetConfig
 from sparsenet.record import KeyPath, Listed, OneOrMany, Record, shown
@@ -23,9 +23,26 @@ def _caffe_enum(*names: str) -> BeforeValidator:
     return BeforeValidator(canonical)
 
 
+def _rising(steps: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    if steps is not None and list(steps) != sorted(set(steps)):
+        raise ValueError(f"{shown(steps)} must rise")
+    return steps
+
+
+def _not_zero(limit: float | None) -> float | None:
+    if limit == 0:
+        raise ValueError("0 would stop all learning; a negative number turns it off")
+    return limit
+
+
+StepValue = Annotated[int, Field(gt=0)]
 LrPolicy = Literal["fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid"]
 SolverType = Literal["SGD", "Nesterov", "Adam", "AdaGrad", "RMSProp", "AdaDelta"]
-Mode = Annotated[Literal["auto", "cpu", "gpu"], _caffe_enum("auto", "cpu", "gpu")]
+Mode = Annotated[
+    Literal["auto", "cpu", "gpu"],
+    _caffe_enum("auto", "cpu", "gpu"),
+    WithJsonSchema({"enum": ["auto", "cpu", "gpu", "CPU", "GPU"]}),
+]
 Decay = Annotated[Literal["L2", "L1"], _caffe_enum("L2", "L1")]
 
 
@@ -42,7 +59,7 @@ class SolverConfig(Record):
     gamma: float | None = Field(None, description="for step, exp, inv, multistep and sigmoid")
     power: float | None = Field(None, description="for inv and poly")
     stepsize: int | None = Field(None, gt=0, description="for step and sigmoid, in updates")
-    stepvalue: OneOrMany[int] | None = Field(
+    stepvalue: Annotated[OneOrMany[StepValue] | None, AfterValidator(_rising)] = Field(
         None, description="for multistep: the updates at which the rate falls, rising"
     )
     type: SolverType = Field("SGD", description="the rule of the update")
@@ -70,7 +87,7 @@ class SolverConfig(Record):
     )
     stages: Listed[Stage] = Field((), description="staged tightening of the l0 constraints")
     iter_size: int = Field(1, gt=0, description="batches whose gradients make one update")
-    clip_gradients: float | None = Field(
+    clip_gradients: Annotated[float | None, AfterValidator(_not_zero)] = Field(
         None, description="largest global l2 norm of the raw gradient; negative: off"
     )
     random_seed: int = Field(0, ge=0, description="seeds the fillers, the batches and Dropout")
@@ -91,6 +108,7 @@ class SolverConfig(Record):
     snapshot_keep: int = Field(2, gt=0, description="how many of the newest snapshots are kept")
     snapshot_prefix: str | None = Field(
         None,
+        min_length=1,
         description="the run folder; left out: runs/ and the name of the solver file's folder, and "
         "of the file where that is not solver.yaml",
     )
@@ -106,13 +124,11 @@ def usage_problems(data: dict[str, Any]) -> list[tuple[KeyPath, str]]:
         *_usage(data, "lr_policy", "fixed", {n: p.keys for n, p in LR_POLICIES.items()}, True),
         *_usage(data, "type", "SGD", {n: u.keys for n, u in UPDATES.items()}, False),
     ]
-    values = data.get("stepvalue")
-    if isinstance(values, list) and values != sorted(set(values), key=str):
-        numbers = [value for value in values if isinstance(value, int)]
-        if numbers != sorted(set(numbers)):
-            problems.append((("stepvalue",), f"{shown(values)} must rise"))
-    if data.get("clip_gradients") == 0:
-        problems.append((("clip_gradients",), "0 would stop all learning; negative turns it off"))
+    gamma, policy = data.get("gamma"), data.get("lr_policy")
+    falls = policy in ("step", "exp", "inv", "multistep")
+    if falls and isinstance(gamma, int | float) and gamma < 0:
+        words = f"{shown(gamma)} must be at least 0 for lr_policy {policy}"
+        problems.append((("gamma",), words))
     return problems
 
 
@@ -120,7 +136,7 @@ def _usage(
     data: dict[str, Any], chooser: str, default: str, keys: dict[str, tuple[str, ...]], needed: bool
 ) -> list[tuple[KeyPath, str]]:
     chosen = data.get(chooser, default)
-    if chosen not in keys:
+    if not isinstance(chosen, str) or chosen not in keys:
         return []
     problems: list[tuple[KeyPath, str]] = []
     for key in dict.fromkeys(key for used in keys.values() for key in used):

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from sparsenet.amounts import Amount
 from sparsenet.data.sources import SOURCES, unknown_source
-from sparsenet.data.splits import Part, held_size, part_size
+from sparsenet.data.splits import held_size, part_size
 from sparsenet.data.transforms import Transform
 from sparsenet.record import KeyProblem, Record
 
@@ -35,7 +36,7 @@ class DataOptions(Record):
     )
     download: bool = Field(True, description="fetch the files where they are not in the folder")
     batch_size: int = Field(ge=1, description="samples in a batch")
-    split: Part | None = Field(
+    split: Amount | None = Field(
         None,
         description="validation samples taken from the training set, as a count or a percentage"
         " such as 10%, of each class its share; they are phase VAL",
@@ -43,7 +44,7 @@ class DataOptions(Record):
     split_seed: int = Field(
         0, ge=0, description="which samples split takes; not random_seed, so that seeds compare"
     )
-    subset: Part | None = Field(
+    subset: Amount | None = Field(
         None,
         description="train on so many of the samples that split leaves, a count or a percentage",
     )

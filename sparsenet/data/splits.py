@@ -6,58 +6,16 @@ part keeps the order of its files.
 
 from __future__ import annotations
 
-import re
-from fractions import Fraction
-from typing import Annotated
-
 import torch
-from pydantic import BeforeValidator, WithJsonSchema
 from torch import Tensor
 
+from sparsenet.amounts import resolve_amount
 from sparsenet.data.seeding import seeded
-from sparsenet.record import shown
-
-_PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,18})?)%")
-
-
-def _check_part(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
-        return value
-    match = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError(f"{shown(value)} is not a whole number from 1 or a percentage such as 10%")
-    if not 0 < Fraction(match[1]) <= 100:
-        raise ValueError(f"{shown(value)} must be above 0% and at most 100%")
-    return value
-
-
-Part = Annotated[
-    int | str,
-    BeforeValidator(_check_part),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {"type": "string", "pattern": f"^{_PERCENTAGE.pattern}$"},
-            ]
-        }
-    ),
-]
-"""Some samples of a set: a whole number from 1, or a percentage of them as a text, "10%"."""
 
 
 def part_size(part: int | str, samples: int) -> int:
-    """The number of samples that `part` means: floor(samples * percentage / 100), exactly.
-
-    Raises ValueError when `part` is no `Part`, comes to no sample, or to more than there are.
-    """
-    _check_part(part)
-    size = part if isinstance(part, int) else int(Fraction(part[:-1]) / 100 * samples)
-    if size == 0:
-        raise ValueError(f"{part} of {samples} samples is less than one sample")
-    if size > samples:
-        raise ValueError(f"{size} is more than the {samples} samples there are")
-    return size
+    """The number of samples that `part` means. Raises as `resolve_amount`."""
+    return resolve_amount(part, samples, "sample")
 
 
 def held_size(part: int | str, samples: int) -> int:

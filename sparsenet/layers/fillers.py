@@ -63,7 +63,7 @@ class Uniform(Filler):
     @model_validator(mode="after")
     def _ordered(self) -> Uniform:
         if self.max < self.min:
-            raise KeyProblem("max", f"{self.max} must be at least min, {self.min}")
+            raise KeyProblem("max", f"{self.max:g} must be at least min, {self.min:g}")
         return self
 
     def fill(self, shape: Shape, generator: torch.Generator) -> Tensor:

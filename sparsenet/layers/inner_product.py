@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from sparsenet.layers.base import Shape, ShapeError, register
 from sparsenet.layers.weights import FilledLayer
+from sparsenet.layout import flatten
 
 
 @register
@@ -49,4 +50,4 @@ class InnerProductModule(nn.Module):
 
     def forward(self, examples: Tensor) -> Tensor:
         """W x + b; flatten counts C, H, W whatever the memory format."""
-        return F.linear(examples.flatten(1), self.weight, self.bias)
+        return F.linear(flatten(examples), self.weight, self.bias)

@@ -60,7 +60,8 @@ def _plot(axes: Axes, points: Sequence[tuple[int, float]], line: Line, label: st
 def _scale(axes: Axes, weights: int, counts: Sequence[int]) -> None:
     """A logarithmic abscissa in weights below and in percent above, with few enough numbers."""
     low, high = min(counts), max(counts)
-    margin = max(high / low, 1.5) ** 0.06
+    # Four times from end to end at the least, so that there is a number to read on either axis.
+    margin = max((high / low) ** 0.06, (4 * low / high) ** 0.5)
     axes.set_xscale("log")
     axes.set_xlim(low / margin, high * margin)
     share = axes.secondary_xaxis(

@@ -13,65 +13,14 @@ with `@register` above it and its name in `AnyRegularizer`.
 
 from __future__ import annotations
 
-import re
-from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
-from sparsenet.record import KeyProblem, Record, shown
+from sparsenet.amounts import Amount
+from sparsenet.record import KeyProblem, Record
 from sparsenet.regularization.projections import soft_threshold_
-
-_PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,18})?)%")
-
-
-def _fraction(text: str) -> Fraction | None:
-    """A percentage as an exact fraction of 1, or None for any other text."""
-    match = _PERCENTAGE.fullmatch(text)
-    return Fraction(match[1]) / 100 if match else None
-
-
-def _check_count(t: object) -> object:
-    if isinstance(t, int) and not isinstance(t, bool) and t >= 1:
-        return t
-    fraction = _fraction(t) if isinstance(t, str) else None
-    if fraction is None:
-        raise ValueError(f"{shown(t)} is not a whole number from 1 or a percentage such as 5%")
-    if not 0 < fraction <= 1:
-        raise ValueError(f"{shown(t)} must be above 0% and at most 100%")
-    return t
-
-
-Count = Annotated[
-    int | str,
-    BeforeValidator(_check_count),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {"type": "string", "pattern": f"^{_PERCENTAGE.pattern}$"},
-            ]
-        }
-    ),
-]
-"""How many weights may stay: a whole number from 1, or a percentage of them as a text, "5%"."""
-
-
-def resolve_count(t: int | str, size: int) -> int:
-    """The number of weights that `t` means among `size`: floor(size * percentage / 100), exactly.
-
-    Raises ValueError when `t` is no `Count`, comes to no weight at all, or to more than `size`.
-    """
-    _check_count(t)
-    if isinstance(t, str):
-        count = int((_fraction(t) or 0) * size)
-        if count == 0:
-            raise ValueError(f"{t} of {size} weights is less than one weight")
-        return count
-    if t > size:
-        raise ValueError(f"{t} is more than the {size} weights there are")
-    return t
 
 
 class Regularizer(Record):
@@ -197,7 +146,7 @@ class L0(Regularizer):
     strengths = ("weight_decay",)
 
     type: Literal["l0"] = Field("l0", description="at most t weights that are not zero")
-    t: Count | None = Field(
+    t: Amount | None = Field(
         None, description="how many weights stay, or a percentage of them; left out: a stage's t"
     )
     interval: int = Field(100, ge=1, description="updates between two projections")

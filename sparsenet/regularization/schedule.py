@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sparsenet.regularization.regularizers import resolve_count
+from sparsenet.amounts import resolve_amount
 from sparsenet.regularization.stages import Ramp, Stage
 
 
@@ -43,8 +43,8 @@ class Progress:
     """Where a run stands in its stages; all that a snapshot must hold of them.
 
     `index` the present stage, `began` the update it began at, `reached` how many tests in a row
-    were good enough, `accuracy` the last test's, `dense` the reference accuracy, `history` the
-    stages that ended, `finished` whether training is to end.
+    were good enough, `accuracy` that of the stage's last test, `dense` the reference accuracy,
+    `history` the stages that ended, `finished` whether training is to end.
     """
 
     index: int = 0
@@ -66,7 +66,7 @@ class Progress:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Progress:
-        """The inverse of `to_dict`; raises TypeError for other data."""
+        """The inverse of `to_dict`; raises KeyError or TypeError for other data."""
         history = tuple(StageEnd(**end) for end in data["history"])
         return cls(**{**data, "history": history})
 
@@ -76,8 +76,8 @@ class Schedule:
 
     def __init__(self, balls: Sequence[Ball], stages: Sequence[Stage]) -> None:
         self.balls, self.stages = tuple(balls), tuple(stages)
-        constraining = (i for i, stage in enumerate(self.stages) if stage.t)
-        self._first_constraining = next(constraining, 0)
+        measured = (i for i, stage in enumerate(self.stages) if stage.t or _waits_for_dense(stage))
+        self._reference_stage = next(measured, 0)
 
     def counts(self, progress: Progress, step: int) -> dict[str, int]:
         """t of every ball that is constrained at `step`, by name."""
@@ -98,7 +98,7 @@ class Schedule:
             if isinstance(target, Ramp):
                 counts[name] = target.at(target.over if elapsed is None else elapsed, sizes[name])
             else:
-                counts[name] = resolve_count(target, sizes[name])
+                counts[name] = resolve_amount(target, sizes[name])
         return counts
 
     def due(self, progress: Progress, step: int) -> list[tuple[Ball, int]]:
@@ -113,10 +113,12 @@ class Schedule:
         return [(ball, counts[ball.name]) for ball in due if ball.name in counts]
 
     def needs_dense(self, progress: Progress) -> bool:
-        """Whether the reference accuracy must be measured now, before anything is constrained."""
-        goals = (stage.until.accuracy for stage in self.stages if stage.until)
-        wanted = any(goal is not None and goal.of == "dense" for goal in goals)
-        return wanted and progress.dense is None and progress.index == self._first_constraining
+        """Whether the reference accuracy must be measured now: before a stage first constrains.
+
+        Or before one first waits for it, so that none waits for an accuracy it will not know.
+        """
+        wanted = any(_waits_for_dense(stage) for stage in self.stages)
+        return wanted and progress.dense is None and progress.index == self._reference_stage
 
     def with_dense(self, progress: Progress, accuracy: float | None) -> Progress:
         """Take note of the reference accuracy."""
@@ -162,12 +164,16 @@ class Schedule:
         return progress
 
     def closed(self, progress: Progress, step: int) -> Progress:
-        """Progress when max_iter ends the run: a stage still waiting for its accuracy missed it."""
+        """Progress when max_iter ends the run, which misses what is left of the stages.
+
+        That is an accuracy still waited for, a stage that never began, a ramp that did not end.
+        """
         if progress.finished or not self.stages:
             return progress
         last = progress.index == len(self.stages) - 1
-        waiting = self.stages[progress.index].until
-        if last and (waiting is None or waiting.accuracy is None):
+        until = self.stages[progress.index].until
+        waiting = until is not None and until.accuracy is not None
+        if last and not waiting and self.is_tight(progress, step):
             return progress
         return self._ended(progress, step, "missed")
 
@@ -178,7 +184,8 @@ class Schedule:
         stop = outcome == "missed" and self.stages[progress.index].on_miss == "stop"
         if stop or progress.index == len(self.stages) - 1:
             return dataclasses.replace(ended, finished=True)
-        return dataclasses.replace(ended, index=progress.index + 1, began=step, reached=0)
+        following = progress.index + 1
+        return dataclasses.replace(ended, index=following, began=step, reached=0, accuracy=None)
 
     def _ended(
         self, progress: Progress, step: int, outcome: Literal["iters", "reached", "missed"]
@@ -192,3 +199,8 @@ class Schedule:
         if not self.stages:
             return ""
         return self.stages[progress.index].name or str(progress.index + 1)
+
+
+def _waits_for_dense(stage: Stage) -> bool:
+    goal = stage.until.accuracy if stage.until else None
+    return goal is not None and goal.of == "dense"

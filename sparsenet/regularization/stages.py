@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction as Rational
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -14,13 +15,15 @@ from pydantic import (
     model_validator,
 )
 
+from sparsenet.amounts import Amount, resolve_amount
 from sparsenet.record import PERCENTAGE, KeyProblem, Record, percentage, shown
-from sparsenet.regularization.regularizers import Count, resolve_count
 
 
-def _fraction(value: object) -> object:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    number = value if is_number else percentage(value)
+def _fraction(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number: float | Rational | None = value
+    else:
+        number = percentage(value)
     if number is None or not 0 <= number <= 1:
         raise ValueError(f"{shown(value)} is not a percentage such as 0.5% or a fraction 0 to 1")
     return float(number)
@@ -49,8 +52,8 @@ DenseOrFraction = Annotated[
 class Ramp(Record):
     """A constraint that tightens from update to update inside its stage."""
 
-    from_: Count = Field(alias="from", description="t at the stage's first update")
-    to: Count = Field(description="t after `over` updates, and from then on")
+    from_: Amount = Field(alias="from", description="t at the stage's first update")
+    to: Amount = Field(description="t after `over` updates, and from then on")
     over: int = Field(gt=0, description="updates the ramp takes")
     shape: Literal["linear", "cubic", "geometric"] = Field(
         "cubic",
@@ -60,7 +63,7 @@ class Ramp(Record):
 
     def at(self, elapsed: int, size: int) -> int:
         """t after `elapsed` updates of the stage, rounded up, for a ball over `size` weights."""
-        first, last = resolve_count(self.from_, size), resolve_count(self.to, size)
+        first, last = resolve_amount(self.from_, size), resolve_amount(self.to, size)
         x = min(1.0, elapsed / self.over)
         if self.shape == "geometric":
             value = first * (last / first) ** x
@@ -75,7 +78,7 @@ def _kind_of_target(value: object) -> str:
 
 
 Target = Annotated[
-    Annotated[Count, Tag("count")] | Annotated[Ramp, Tag("ramp")], Discriminator(_kind_of_target)
+    Annotated[Amount, Tag("count")] | Annotated[Ramp, Tag("ramp")], Discriminator(_kind_of_target)
 ]
 
 

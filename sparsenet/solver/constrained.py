@@ -29,10 +29,11 @@ def constrained(
     """
     due = list(due)
     before = {name: weights[name].clone() for ball, _ in due for name in ball.weights}
-    project_(weights, due)
-    pending = {name: old.masked_fill(weights[name] != 0, 0.0) for name, old in before.items()}
     try:
-        yield {name: values for name, values in pending.items() if values.any()}
+        project_(weights, due)
+        taken = {name: old.masked_fill(weights[name] != 0, 0.0) for name, old in before.items()}
+        # A negative zero counts: without it the restored weights would not be the same bits.
+        yield {name: v for name, v in taken.items() if v.any() or v.signbit().any()}
     finally:
         with torch.no_grad():
             for name, old in before.items():

@@ -53,16 +53,16 @@ class Clock:
     """Seconds of training, those before a resume included."""
 
     before: float = 0.0
-    began: float = 0.0
+    began: float | None = None
 
     def start(self) -> None:
-        """Begin to count."""
-        self.began = time.monotonic()
+        """Begin to count, or go on."""
+        self.before, self.began = self.seconds, time.monotonic()
 
     @property
     def seconds(self) -> float:
         """Seconds counted so far."""
-        return self.before + time.monotonic() - self.began
+        return self.before + (0.0 if self.began is None else time.monotonic() - self.began)
 
 
 class Loop:
@@ -87,7 +87,8 @@ class Loop:
     def run(self, listener: Listener, stopping: Callable[[], bool]) -> None:
         """Train until max_iter, the end of the stages, or `stopping()`; may be called again.
 
-        Raises NotFiniteError at the first loss that is not finite.
+        Raises NotFiniteError at the first loss that is not finite, on a GPU at the first that is
+        shown; and rather than leave or have saved weights that are not finite.
         """
         config = self.config
         self.clock.start()
@@ -100,15 +101,18 @@ class Loop:
             shown = config.display and self.step % config.display == 0
             # On a GPU to look at the loss is to wait for it: there it is looked at when shown.
             if (shown or not loss.is_cuda) and not math.isfinite(float(loss)):
-                raise NotFiniteError(self._not_finite())
+                words = f"the loss is not finite at iteration {self.step}"
+                raise NotFiniteError(f"{words}: {self._cause()}")
             if shown:
                 listener.displayed(self._line(self.step) | {"loss": float(loss)})
             self.step += 1
             listener.advanced(self)
             if config.snapshot and self.step % config.snapshot == 0:
+                self._require_finite()
                 listener.snapshot(self)
             if stopping():
-                return
+                break
+        self._require_finite()
 
     @property
     def over(self) -> bool:
@@ -116,8 +120,9 @@ class Loop:
         return self.step >= self.config.max_iter or self.progress.finished
 
     def close(self, listener: Listener) -> None:
-        """The last test, and the verdict on a stage that still waits for its accuracy."""
-        if self.config.test_interval and not self.progress.finished:
+        """The last test, unless `run` ended with it, and the verdict on stages left unfinished."""
+        tested_last = self.progress.finished and self._test_due()
+        if self.config.test_interval and not tested_last:
             self._test(listener)
         self._move(self.schedule.closed(self.progress, self.step), listener)
 
@@ -193,11 +198,18 @@ class Loop:
             "seconds": round(self.clock.seconds, 3),
         }
 
-    def _not_finite(self) -> str:
+    def _cause(self) -> str:
+        """What the loss that is not finite came from."""
         layer = self.net.first_not_finite()
-        where = f"the weights of {layer} went first"
-        if layer is None:
-            images, labels = self.train.batch(self.step * self.config.iter_size)
-            blob = self.net.first_blob_not_finite(images, labels)
-            where = f"all weights are still finite, the first blob that is not is {blob}"
-        return f"the loss is not finite at iteration {self.step}: {where}"
+        if layer is not None:
+            # On a GPU updates have been made since, and what the loss spoilt by them is not known.
+            first = "went first" if self.train.device.type == "cpu" else "are not finite either"
+            return f"the weights of {layer} {first}"
+        blob = self.stepper.first_blob_not_finite(self.step) or "the sum of the losses"
+        return f"all weights are still finite, the first blob that is not is {blob}"
+
+    def _require_finite(self) -> None:
+        """Raise NotFiniteError rather than have weights saved that nothing can be trained from."""
+        if (layer := self.net.first_not_finite()) is not None:
+            words = f"the weights of {layer} are not finite"
+            raise NotFiniteError(f"after {self.step} updates {words}")

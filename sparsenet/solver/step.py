@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from sparsenet.config.solver import SolverConfig
 from sparsenet.data.batches import Batches
-from sparsenet.net import Blob, Net
+from sparsenet.net import Blob, Net, Outputs
 from sparsenet.regularization.regularizers import L1, L2, Regularizer
 from sparsenet.regularization.schedule import Progress, Schedule
 from sparsenet.solver.constrained import project_
@@ -35,6 +36,9 @@ class Stepper:
     ) -> None:
         self.config, self.net, self.batches, self.schedule = config, net, batches, schedule
         self.update: Update = UPDATES[config.type].from_solver(config)
+        for blob in net.blobs:
+            # As in Caffe: no gradient is computed for what does not learn.
+            blob.tensor.requires_grad_(blob.lr_mult > 0)
         self._trained = [self._with_rules(blob) for blob in net.blobs if blob.lr_mult > 0]
         self._random = any(isinstance(m, nn.Dropout) for m in net.modules())
 
@@ -56,11 +60,17 @@ class Stepper:
                 tensor.copy_(history[item.blob.name][name])
 
     def step(self, step: int, progress: Progress) -> Tensor:
-        """Make update number `step` + 1; the loss before it, a mean over iter_size batches."""
+        """Make update number `step` + 1; the loss before it, a mean over iter_size batches.
+
+        On a CPU a loss that is not finite updates nothing, so that the weights still show its
+        cause; on a GPU to look at the loss would be to wait for it.
+        """
         config = self.config
         for item in self._trained:
             item.blob.tensor.grad = None
         loss = self._gradients(step)
+        if not loss.is_cuda and not math.isfinite(float(loss)):
+            return loss
         with torch.no_grad():
             gradients = [item.blob.tensor.grad for item in self._trained]
             present = [gradient for gradient in gradients if gradient is not None]
@@ -74,19 +84,34 @@ class Stepper:
 
     def _gradients(self, step: int) -> Tensor:
         total: Tensor | None = None
-        for part in range(self.config.iter_size):
-            index = step * self.config.iter_size + part
-            if self._random:
-                # Dropout's masks are a function of the step, so that no random state is saved.
-                torch.manual_seed(hash((self.config.random_seed, index)))
-            images, labels = self.batches.batch(index)
-            with self._precision():
-                loss = self.net(images, labels, "TRAIN").loss
+        for index in self._parts(step):
+            loss = self._forward(index).loss
             assert loss is not None, "a checked net has a loss in TRAIN"
-            loss.backward()
+            if self._trained:
+                torch.autograd.backward(loss)
             total = loss.detach() if total is None else total + loss.detach()
         assert total is not None
         return total / self.config.iter_size
+
+    def _parts(self, step: int) -> range:
+        """The batches of an update."""
+        return range(step * self.config.iter_size, (step + 1) * self.config.iter_size)
+
+    def _forward(self, index: int) -> Outputs:
+        """The TRAIN phase on a batch: with the same weights always the same."""
+        if self._random:
+            # Dropout's masks are a function of the step, so that no random state is saved.
+            torch.manual_seed(hash((self.config.random_seed, index)))
+        images, labels = self.batches.batch(index)
+        with self._precision():
+            outputs: Outputs = self.net(images, labels, "TRAIN")
+        return outputs
+
+    @torch.no_grad()
+    def first_blob_not_finite(self, step: int) -> str | None:
+        """The first blob with an infinite or NaN value when update `step` + 1 is to be made."""
+        found = (self._forward(index).first_not_finite() for index in self._parts(step))
+        return next(filter(None, found), None)
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.config.precision == "bf16":
@@ -110,11 +135,10 @@ class Stepper:
         due = self.schedule.due(progress, step)
         if not due:
             return
-        weights = self.net.weights()
+        weights, history = self.net.weights(), self.history
         project_(weights, due)
-        for ball, _ in due:
-            if ball.velocity == "clear":
-                for name in ball.weights:
-                    velocity = self.history[name].get("velocity")
-                    if velocity is not None:
-                        velocity.masked_fill_(weights[name] == 0, 0.0)
+        cleared = [name for ball, _ in due if ball.velocity == "clear" for name in ball.weights]
+        for name in cleared:
+            # Not every type has a velocity, and what does not learn has no history.
+            if (velocity := history.get(name, {}).get("velocity")) is not None:
+                velocity.masked_fill_(weights[name] == 0, 0.0)

@@ -59,6 +59,7 @@ class Parts:
 
 def choose_device(mode: str, device: str | None) -> torch.device:
     """The device of --device, else of solver_mode. Raises ConfigError where there is none such."""
+    asked = f"solver_mode {mode}" if device is None else f"--device {device}"
     if device is None:
         cuda = mode == "gpu" or (mode == "auto" and torch.cuda.is_available())
         device = "cuda" if cuda else "cpu"
@@ -66,7 +67,6 @@ def choose_device(mode: str, device: str | None) -> torch.device:
         chosen = torch.device(device)
         torch.empty(1, device=chosen)
     except (RuntimeError, AssertionError) as error:
-        asked = f"--device {device}" if mode != "gpu" else "solver_mode gpu"
         first = str(error).splitlines()[0]
         raise ConfigError(f"{asked} cannot be used here: {first}") from None
     return chosen

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from sparsenet.checkpoint import load_checkpoint
 from sparsenet.config.constraints import declared_balls
-from sparsenet.config.load import from_data, load_net, load_solver
+from sparsenet.config.load import load_net, load_solver
 from sparsenet.config.read import read_yaml
 from sparsenet.errors import ConfigError
 from sparsenet.regularization.schedule import Schedule
 from sparsenet.storage.accounting import ModelMemory
-from sparsenet.workflows.build import counted_memory, promised_memory, restored_net, schedule_of
+from sparsenet.workflows.build import counted_memory, promised_memory, schedule_of
+from sparsenet.workflows.stored import open_stored
 
 
 def memory_of(path: Path, overrides: Sequence[str] = ()) -> tuple[ModelMemory, str]:
@@ -25,10 +23,7 @@ def memory_of(path: Path, overrides: Sequence[str] = ()) -> tuple[ModelMemory, s
     if path.suffix not in (".yaml", ".yml"):
         if overrides:
             raise ConfigError("--set goes with a net or solver file, not with a checkpoint")
-        checkpoint = load_checkpoint(path)
-        configuration = from_data(checkpoint.config, str(path))
-        net = restored_net(checkpoint, configuration, torch.device("cpu"))
-        return counted_memory(net), "nonzeros"
+        return counted_memory(open_stored(path, device="cpu").net), "nonzeros"
     if "net" in read_yaml(path).data:
         config = load_solver(path, overrides).solver
         return promised_memory(config.net, schedule_of(config).final_counts()), "t"

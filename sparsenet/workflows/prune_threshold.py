@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from sparsenet.checkpoint import Checkpoint
+from sparsenet.checkpoint import Checkpoint, load_checkpoint
 from sparsenet.config.constraints import weight_shapes
+from sparsenet.config.graph import has_phase
 from sparsenet.config.load import Configuration, load_solver
 from sparsenet.data.batches import Batches
 from sparsenet.data.phases import Loaded, open_phase
@@ -24,8 +25,8 @@ from sparsenet.run_folder import RunFolder
 from sparsenet.solver.evaluate import evaluate
 from sparsenet.workflows.build import choose_device, copy_weights, counted_memory, restored_net
 from sparsenet.workflows.pruning import Pruning, plain
-from sparsenet.workflows.pruning_options import PruningOptions, read_checkpoint
-from sparsenet.workflows.retrain import check_same_run, constrained_configuration, retrain
+from sparsenet.workflows.pruning_options import PruningOptions
+from sparsenet.workflows.retrain_all import retrain_all
 from sparsenet.workflows.signals import StoppedError, stop_on_signals
 from sparsenet.workflows.threshold_files import ThresholdFiles
 from sparsenet.workflows.threshold_report import UNPRUNED, Measured, threshold_json
@@ -66,13 +67,7 @@ def prune_threshold(
     """
     configuration, prunings = _read(solver, options)
     device = choose_device(configuration.solver.solver_mode, options.device)
-    given = read_checkpoint(checkpoint)
-    try:
-        net = restored_net(given, configuration, device)
-    except ConfigError as error:
-        raise ConfigError(f"{checkpoint}: {error}") from None
-    if "TEST" not in net.graphs or net.accuracy_blob("TEST") is None:
-        raise ConfigError(f"{solver}: the net has no Accuracy of TEST data to measure")
+    given, net = _trained(checkpoint, configuration, device)
     folder = RunFolder(options.output or checkpoint.parent)
     files = ThresholdFiles(folder, f"{checkpoint} under {solver}", retrained=options.retrain)
     files.check()
@@ -80,7 +75,8 @@ def prune_threshold(
     files.open()
     points = _measure_all(net, given, [Pruning(UNPRUNED), *prunings], batches, files, display)
     if options.retrain:
-        _retrain_all(configuration, points, prunings, files, options.device, display)
+        retrain_all(configuration, points, prunings, files, options.device, display)
+    display.note(f"Written: {', '.join(map(str, files.paths))}")
     document = {
         "solver": str(solver),
         "checkpoint": str(checkpoint),
@@ -94,10 +90,26 @@ def _read(solver: Path, options: PruneOptions) -> tuple[Configuration, list[Prun
     if zipfile.is_zipfile(solver):
         raise ConfigError(f"{solver}: is a checkpoint; the solver file comes first, then CKPT")
     configuration = load_solver(solver, options.overrides)
-    shapes = weight_shapes(configuration.solver.net)
+    net = configuration.solver.net
+    if not has_phase(net, "TEST"):
+        raise ConfigError(f"{solver}: its net has no data for phase TEST")
+    shapes = weight_shapes(net)
     return configuration, options.prunings.prunings(
         {name: shape for name, (_, shape) in shapes.items()}
     )
+
+
+def _trained(
+    checkpoint: Path, configuration: Configuration, device: torch.device
+) -> tuple[Checkpoint, Net]:
+    given = load_checkpoint(checkpoint)
+    try:
+        net = restored_net(given, configuration, device)
+    except ConfigError as error:
+        raise ConfigError(f"{checkpoint}: {error}") from None
+    if net.accuracy_blob("TEST") is None:
+        raise ConfigError("the net has no Accuracy in phase TEST, by which results are compared")
+    return given, net
 
 
 def _held_out(
@@ -159,44 +171,3 @@ def _progress(point: Measured) -> str:
     accuracy = 100 * (point.scores["TEST"].accuracy or 0.0)
     density = 100 * point.memory.weights.density
     return f"{point.label}: density = {density:.3g}%, TEST accuracy = {accuracy:.2f}%"
-
-
-def _retrain_all(
-    configuration: Configuration,
-    points: list[Measured],
-    prunings: Sequence[Pruning],
-    files: ThresholdFiles,
-    device: str | None,
-    display: Display,
-) -> None:
-    """Fill in what was retrained for each of `prunings`, the last of `points`; in place.
-
-    The files are written after each training.
-    """
-    first = len(points) - len(prunings)
-    points[first:] = [replace(point, note=_why_not(point)) for point in points[first:]]
-    files.write(points)
-    trainings = []
-    for index, pruning in enumerate(prunings, start=first):
-        if not points[index].note:
-            folder = files.folder.retrained(pruning.slug)
-            constrained = constrained_configuration(configuration, points[index].counts)
-            check_same_run(folder, constrained)
-            trainings.append((index, folder, constrained))
-    for number, (index, folder, constrained) in enumerate(trainings, start=1):
-        label = points[index].label
-        display.note(f"Training {number} of {len(trainings)}: {label}, in {folder.path}")
-        try:
-            trained = retrain(constrained, folder, device, display)
-        except StoppedError as error:
-            words = f"stopped while training {label}; the same command goes on from what is saved"
-            raise StoppedError(error.exit_code - 128, words) from None
-        points[index] = replace(points[index], retrained=trained)
-        files.write(points)
-
-
-def _why_not(point: Measured) -> str:
-    empty = [name for name, count in point.counts.items() if count == 0]
-    if not empty:
-        return ""
-    return f"not retrained: no weight of {', '.join(empty)} is left, and an l0 keeps at least one"

@@ -13,11 +13,11 @@ from typing import TypeVar
 
 import torch
 
-from sparsenet.checkpoint import Checkpoint, load_checkpoint
+from sparsenet.amounts import resolve_amount
+from sparsenet.checkpoint import load_checkpoint
 from sparsenet.errors import ConfigError, Problem, listed, nearest
 from sparsenet.layers.base import Shape
 from sparsenet.record import shown
-from sparsenet.regularization.regularizers import resolve_count
 from sparsenet.workflows.pruning import EXACT, Pruning, plain
 
 PAPER_RANGE = "0:0.1:0.01"
@@ -59,16 +59,9 @@ class PruningOptions:
         return [Pruning(f"delta {plain(value)}", delta=value) for value in values]
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """`load_checkpoint`, which says so where it is given a solver or net file instead."""
-    if path.suffix in (".yaml", ".yml"):
-        raise ConfigError(f"{path}: is a YAML file; a checkpoint is needed here")
-    return load_checkpoint(path)
-
-
 def _like(path: Path, shapes: Mapping[str, Shape]) -> Pruning:
     """As many nonzeros in each layer as the checkpoint has there."""
-    weights = read_checkpoint(path).weights
+    weights = load_checkpoint(path).weights
     counts: dict[str, int] = {}
     problems = []
     for name, shape in shapes.items():
@@ -94,13 +87,13 @@ def _by_layer(text: str, sizes: Mapping[str, int]) -> Pruning:
             words = f"{shown(part)} is not LAYER=COUNT, such as conv1=300 or conv1=5%"
             problems.append(Problem("--t", "", words))
         elif name not in sizes:
-            near = nearest(name, sizes) or f"; its layers with weights are {listed(sizes)}"
+            near = nearest(name, sizes) or f"; it has {listed(sizes)}"
             problems.append(Problem("--t", name, f"the net has no such layer with weights{near}"))
         elif name in counts:
-            problems.append(Problem("--t", name, "is given twice"))
+            problems.append(Problem("--t", name, "is given more than once"))
         else:
             try:
-                counts[name] = resolve_count(_count(count), sizes[name])
+                counts[name] = resolve_amount(_count(count), sizes[name])
             except ValueError as error:
                 problems.append(Problem("--t", name, str(error)))
     if problems:
@@ -115,19 +108,26 @@ def _count(text: str) -> int | str:
 def _by_density(text: str, sizes: Mapping[str, int]) -> list[Pruning]:
     prunings, problems = [], []
     for percentage in _items("--density", text, str):
-        if not percentage.endswith("%"):
-            words = f"{shown(percentage)} is not a percentage such as 5%"
-            raise ConfigError(Problem("--density", "", words))
+        _check_percentage(percentage)
         counts = {}
         for name, size in sizes.items():
             try:
-                counts[name] = resolve_count(percentage, size)
+                counts[name] = resolve_amount(percentage, size)
             except ValueError as error:
                 problems.append(Problem("--density", name, str(error)))
         prunings.append(Pruning(f"density {percentage}", counts=counts))
     if problems:
         raise ConfigError(problems)
     return prunings
+
+
+def _check_percentage(text: str) -> None:
+    try:
+        if not text.endswith("%"):
+            raise ValueError(f"{shown(text)} is not a percentage such as 5%")
+        resolve_amount(text, 10**30)  # so many weights that only the text can be wrong
+    except ValueError as error:
+        raise ConfigError(Problem("--density", "", str(error))) from None
 
 
 def _thresholds(text: str) -> Sequence[Decimal]:
@@ -163,7 +163,7 @@ def _items(option: str, text: str, read: Callable[[str], T]) -> list[T]:
     counts = Counter(values)
     for item, value in zip(texts, values, strict=True):
         if counts[value] > 1:
-            raise ConfigError(Problem(option, "", f"{item} is given {counts[value]} times"))
+            raise ConfigError(Problem(option, "", f"{item} is given more than once"))
     return values
 
 

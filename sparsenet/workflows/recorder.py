@@ -10,7 +10,7 @@ from sparsenet.progress import Display
 from sparsenet.run_folder import RunFolder
 from sparsenet.solver.constrained import constrained
 from sparsenet.solver.evaluate import Score
-from sparsenet.solver.loop import Loop
+from sparsenet.solver.loop import Loop, NotFiniteError
 from sparsenet.workflows.build import Parts
 from sparsenet.workflows.tensorboard import EventFiles
 
@@ -30,6 +30,7 @@ class Recorder:
         self.events = events
         weights = [blob for blob in parts.net.blobs if blob.index == 0]
         self._sizes = {blob.layer.name: blob.tensor.numel() for blob in weights}
+        self._saved: tuple[object, ...] = ()
 
     def displayed(self, line: dict[str, Any]) -> None:
         """Log and show loss and learning rate."""
@@ -60,11 +61,18 @@ class Recorder:
         )
 
     def snapshot(self, loop: Loop) -> None:
-        """Save all that the run needs to go on from here."""
+        """Save all that the run needs to go on from here, if that has not just been done.
+
+        Raises FileError, and NotFiniteError rather than save weights that are not finite.
+        """
+        now = (loop.step, loop.progress, self.log.lines)
+        if now == self._saved:
+            return
         path = self.folder.snapshot(loop.step)
         self.log.sync()
         save_checkpoint(path, self.checkpoint(loop, with_state=True))
         self.folder.keep_newest(self.parts.config.snapshot_keep)
+        self._saved = now
         self.display.note(f"Snapshot {path}")
 
     def best(self, loop: Loop, score: Score) -> None:
@@ -79,7 +87,13 @@ class Recorder:
     def checkpoint(
         self, loop: Loop, accuracy: dict[str, float] | None = None, *, with_state: bool = False
     ) -> Checkpoint:
-        """The net as its constraints want it; with the solver's state, a snapshot."""
+        """The net as its constraints want it; with the solver's state, a snapshot.
+
+        Raises NotFiniteError: the updates may have spoilt the weights before a loss has shown it.
+        """
+        if (layer := self.parts.net.first_not_finite()) is not None:
+            words = f"the weights of {layer} are not finite"
+            raise NotFiniteError(f"after {loop.step} updates {words}")
         weights = self.parts.net.weights()
         in_force = loop.balls_in_force()
         with constrained(weights, in_force) as pending:

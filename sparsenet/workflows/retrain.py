@@ -1,4 +1,4 @@
-"""Training under l0 constraints of given counts from scratch: the other curve of Figure 5."""
+"""Training from scratch under l0 constraints of given counts (Collins & Kohli, section 5.1)."""
 
 from __future__ import annotations
 

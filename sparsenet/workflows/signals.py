@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -25,22 +26,30 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.at_once = False
+        """Whether already the first signal stops at once: where nothing would be lost by it."""
 
     def __call__(self) -> bool:
         """Whether to stop."""
         return self.signal is not None
 
     def ask(self, number: int, frame: FrameType | None) -> None:
-        """Take note of a signal; raises StoppedError at the second."""
-        if self.signal is not None:
+        """Take note of a signal; raises StoppedError at the second, or `at_once`."""
+        if self.signal is not None or self.at_once:
             raise StoppedError(number, "stopped at once; what was saved before is kept")
         self.signal = number
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Inside the block SIGINT and SIGTERM set the request; the old handlers come back after it."""
+    """Inside the block SIGINT and SIGTERM set the request; the old handlers come back after it.
+
+    Outside the main thread, where Python handles no signals, nothing ever does.
+    """
     request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
     before = {number: signal.signal(number, request.ask) for number in _STOPPING}
     try:
         yield request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from sparsenet.regularization.schedule import Progress
@@ -11,8 +12,9 @@ from sparsenet.storage.report import memory_json, memory_table
 
 
 def score_dict(score: Score) -> dict[str, Any]:
-    """A score as plain data."""
-    return {"samples": score.samples, **score.outputs}
+    """A score as plain data; what is NaN or infinite, which JSON does not have, is None."""
+    outputs = {name: v if math.isfinite(v) else None for name, v in score.outputs.items()}
+    return {"samples": score.samples, **outputs}
 
 
 def model_summary(iteration: int, scores: dict[str, Score]) -> dict[str, Any]:
@@ -68,5 +70,7 @@ def _model_line(name: str, model: dict[str, Any]) -> str:
     return words[0] + " " + "; ".join(words[1:])
 
 
-def _value(name: str, value: float) -> str:
+def _value(name: str, value: float | None) -> str:
+    if value is None:
+        return "not finite"
     return f"{100 * value:.2f} %" if name.startswith("accuracy") else f"{value:.4f}"

@@ -8,16 +8,23 @@ from typing import Any
 from sparsenet.errors import ConfigError
 
 
+def require_tensorboard() -> None:
+    """Raise ConfigError where the extra is not installed."""
+    try:
+        import torch.utils.tensorboard  # noqa: F401, PLC0415  the extra is optional
+    except ImportError:
+        message = "--tensorboard needs its extra: pip install 'sparsenet[tensorboard]'"
+        raise ConfigError(message) from None
+
+
 class EventFiles:
     """Writes the scalars of metrics.jsonl as event files."""
 
     def __init__(self, path: Path, purge_step: int) -> None:
         """Open the event files; those from `purge_step` on are replaced. Raises ConfigError."""
-        try:
-            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  the extra is optional
-        except ImportError:
-            message = "--tensorboard needs its extra: pip install 'sparsenet[tensorboard]'"
-            raise ConfigError(message) from None
+        require_tensorboard()
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
+
         self._writer: Any = SummaryWriter(str(path), purge_step=purge_step or None)
 
     def displayed(self, line: dict[str, Any]) -> None:

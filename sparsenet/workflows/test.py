@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sparsenet.checkpoint import load_checkpoint
-from sparsenet.config.load import Configuration, from_data
 from sparsenet.data.phases import open_phase
 from sparsenet.errors import ConfigError
 from sparsenet.layers.base import Phase
 from sparsenet.layout import memory_format_of
 from sparsenet.solver.evaluate import Score, evaluate
-from sparsenet.workflows.build import choose_device, restored_net
+from sparsenet.workflows.stored import open_stored
 
 
 def evaluate_checkpoint(
@@ -22,21 +20,18 @@ def evaluate_checkpoint(
 
     Raises ConfigError, CheckpointError, DataError.
     """
-    checkpoint = load_checkpoint(path)
-    configuration: Configuration = from_data(checkpoint.config, str(path), overrides)
-    solver = configuration.solver
-    chosen = choose_device(solver.solver_mode, device)
-    net = restored_net(checkpoint, configuration, chosen)
-    if phase not in net.graphs:
-        raise ConfigError(f"{path}: its net has no data for phase {phase}")
-    batches = open_phase(
-        net.graphs[phase].data,
+    stored = open_stored(path, overrides, device)
+    graphs = stored.net.graphs
+    batches = phase in graphs and open_phase(
+        graphs[phase].data,
         phase,
-        solver.random_seed,
-        chosen,
-        checkpoint.mean_image,
-        training=net.graphs["TRAIN"].data,
-        memory_format=memory_format_of(chosen),
+        stored.configuration.solver.random_seed,
+        stored.device,
+        stored.checkpoint.mean_image,
+        training=graphs["TRAIN"].data,
+        memory_format=memory_format_of(stored.device),
     )
-    assert batches is not None, "a phase of the net has data"
-    return evaluate(net, batches, phase)
+    if not batches:
+        held_out = "; VAL is what the TRAIN Data layer's split holds out" if phase == "VAL" else ""
+        raise ConfigError(f"{path}: its net has no {phase} data{held_out}")
+    return evaluate(stored.net, batches, phase)

@@ -114,7 +114,7 @@ def test_shapes():
         ({"crop_size": 33}, "crop_size 33 is larger than the 32x40 images"),
         ({"resize": 8, "crop_size": 9}, "crop_size 9 is larger than the 8x10 images"),
         ({"mean_value": [1, 2]}, "mean_value has 2 numbers for images of 3 channel(s)"),
-        ({"mean_value": []}, "mean_value has 0 numbers for images of 3 channel(s)"),
+        ({"mean_value": [1, 2, 3, 4]}, "mean_value has 4 numbers for images of 3 channel(s)"),
     ],
 )
 def test_transforms_that_do_not_fit(transform, message):
@@ -125,10 +125,11 @@ def test_transforms_that_do_not_fit(transform, message):
 @pytest.mark.parametrize(
     ("data", "problems"),
     [
-        ({"scale": 0}, [(("scale",), "0 must be greater than 0.0")]),
+        ({"scale": 0}, [(("scale",), "0 must be greater than 0")]),
         ({"scale": "1/256"}, [(("scale",), "'1/256' is not a number")]),
         ({"mean_value": "x"}, [(("mean_value",), "'x' is not a number")]),
-        ({"mean_value": [1, None]}, [(("mean_value", 1), "None is not a number")]),
+        ({"mean_value": []}, [(("mean_value",), "[] must have at least 1 value")]),
+        ({"mean_value": [1, None]}, [(("mean_value", 1), "null is not a number")]),
         ({"mean": "test"}, [(("mean",), "'test' is not train")]),
         ({"mean": "trian"}, [(("mean",), "'trian' is not train; did you mean 'train'?")]),
         (
@@ -136,7 +137,7 @@ def test_transforms_that_do_not_fit(transform, message):
             [(("mean",), "excludes mean_value: give one of them")],
         ),
         ({"resize": 0}, [(("resize",), "0 is not a side in pixels or [height, width]")]),
-        ({"resize": True}, [(("resize",), "True is not a side in pixels or [height, width]")]),
+        ({"resize": True}, [(("resize",), "true is not a side in pixels or [height, width]")]),
         (
             {"resize": [1, 2, 3]},
             [(("resize",), "[1, 2, 3] is not a side in pixels or [height, width]")],

@@ -169,7 +169,7 @@ def test_shapes_that_do_not_fit(keys, bottom, message):
         (
             {"kernel_size": 3, "dilation": []},
             "dilation",
-            "[] must be one number or [height, width]",
+            "[] must have at least 1 value",
         ),
         ({"kernel_size": 3, "group": 3}, "num_output", "4 must be a multiple of group, 3"),
         (

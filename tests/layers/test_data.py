@@ -85,7 +85,7 @@ KNOWN = "digits, MNIST, FashionMNIST, KMNIST, CIFAR10, CIFAR100 or SVHN"
         ({"source": 3}, "source", "3 is not a text"),
         ({"batch_size": 0}, "batch_size", "0 must be at least 1"),
         ({"batch_size": "64"}, "batch_size", "'64' is not a whole number"),
-        ({"split": 0.1}, "split", "0.1 is not a whole number from 1 or a percentage such as 10%"),
+        ({"split": 0.1}, "split", "0.1 is not a whole number from 1 or a percentage such as 5%"),
         ({"split": "110%"}, "split", "'110%' must be above 0% and at most 100%"),
         ({"split": 1438}, "split", "1438 is more than the 1437 samples there are"),
         (

@@ -168,8 +168,8 @@ def test_blobs_that_a_filler_cannot_fill(filler, shape, message):
 @pytest.mark.parametrize(
     ("filler", "keys", "key", "message"),
     [
-        (Uniform, {"min": 2.0}, "max", "1.0 must be at least min, 2.0"),
-        (Gaussian, {"std": 0}, "std", "0 must be greater than 0.0"),
+        (Uniform, {"min": 2.0}, "max", "1 must be at least min, 2"),
+        (Gaussian, {"std": 0}, "std", "0 must be greater than 0"),
         (Gaussian, {"sparse": -2}, "sparse", "-2 must be at least -1"),
         (
             Xavier,

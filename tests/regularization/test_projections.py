@@ -161,7 +161,7 @@ def test_large_weights(name: str, chunk: int, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_large_group(dtype: torch.dtype) -> None:
     normal = large_weights()["normal"].to(dtype)
-    group = [w.clone() for w in normal.split([7, 100_000, 500, LARGE - 100_507])]
+    group = [w.clone() for w in normal.tensor_split([7, 100_007, 100_507])]
     group[1] = in_memory_order(group[1].view(50, 20, 10, 10), [0, 2, 3, 1])
     for t in (5000, 1000, 1):
         expected = projected_by_sorting(group, t)
@@ -188,6 +188,23 @@ def test_a_misleading_sample_changes_no_result(
         assert_same(flat([projected]), projected_by_sorting([weight], t))
 
 
+@pytest.mark.parametrize("name", large_weights())
+def test_few_elements_are_selected_from(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bracket's purpose: what is gathered and searched is a small part of the weights."""
+    selected = [0]
+
+    def gather(chunks: list[Tensor], low: int, high: int) -> Tensor:
+        candidates = gather_all(chunks, low, high)
+        selected.append(len(candidates))
+        return candidates
+
+    gather_all = projections._gather
+    monkeypatch.setattr(projections, "_gather", gather)
+    for t in (1, 9, LARGE * 8 // 100, LARGE // 2, LARGE - 1):
+        keep_largest_(large_weights()[name], t)
+    assert max(selected) <= projections._FEW
+
+
 def test_the_global_random_state_is_left_alone() -> None:
     before = torch.get_rng_state()
     keep_largest_(torch.ones(LARGE), 10)
@@ -199,6 +216,9 @@ def test_projections_apply_to_parameters_outside_autograd() -> None:
     assert keep_largest_(parameter, 3) is parameter
     assert soft_threshold_(parameter, 1.0) is parameter
     assert parameter.tolist() == [[2.0, 0.0], [0.0, -1.0]]
+    transposed = torch.nn.Parameter(torch.tensor([[3.0, -1.0], [0.5, -2.0]]).T)
+    assert keep_largest_(transposed, 1).tolist() == [[3.0, 0.0], [0.0, 0.0]]
+    assert keep_largest_(transposed, 0).tolist() == [[0.0, 0.0], [0.0, 0.0]]
     assert parameter.is_leaf
     assert parameter.requires_grad
 

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.workflows.conftest import Spawn, assert_same_run, tensors
 
 from sparsenet.cli.main import run
 from sparsenet.solver.update import UPDATES
+from tests.workflows.conftest import Spawn, assert_same_run, tensors
 
 TYPES = {
     "SGD": ["momentum=0.9"],

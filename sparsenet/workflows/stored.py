@@ -1,0 +1,53 @@
+"""The net that a checkpoint holds, by the configuration that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from sparsenet.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from sparsenet.config.constraints import weight_shapes
+from sparsenet.config.load import Configuration, from_data
+from sparsenet.errors import ConfigError
+from sparsenet.net import Net
+from sparsenet.workflows.build import choose_device, restored_net
+
+
+@dataclass(frozen=True)
+class StoredNet:
+    """A checkpoint, its configuration checked, and its net with its weights on the device."""
+
+    checkpoint: Checkpoint
+    configuration: Configuration
+    net: Net
+    device: torch.device
+
+
+def open_stored(path: Path, overrides: Sequence[str] = (), device: str | None = None) -> StoredNet:
+    """Build the net of a checkpoint; the device left out is that of its solver_mode.
+
+    Raises ConfigError, and CheckpointError where the file is not whole or its weights do not fit
+    its own configuration.
+    """
+    checkpoint = load_checkpoint(path)
+    configuration = from_data(checkpoint.config, str(path), overrides)
+    chosen = choose_device(configuration.solver.solver_mode, device)
+    for name, (_, shape) in weight_shapes(configuration.solver.net).items():
+        # Before the net is built, for which it would take the memory that it says it needs.
+        weight = checkpoint.weights.get(f"{name}.weight")
+        if weight is None or tuple(weight.shape) != tuple(shape):
+            held = "none" if weight is None else _dims(weight.shape)
+            words = f"its configuration has {_dims(shape)} weights in {name}, the file {held}"
+            raise CheckpointError(f"{path}: {words}")
+    try:
+        net = restored_net(checkpoint, configuration, chosen)
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    return StoredNet(checkpoint, configuration, net, chosen)
+
+
+def _dims(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
