@@ -109,7 +109,12 @@ def sparsenet_loop(
 ) -> Advance:
     """Loop a, or a0 where there is no folder to log to."""
     sparse = [f"regularization.{layer}={{type: l0, t: 5%}}" for layer in case.layers]
-    settings = ["max_iter=1000000", "test_interval=0", "snapshot=0", f"display={100 if folder else 0}"]
+    settings = [
+        "max_iter=1000000",
+        "test_interval=0",
+        "snapshot=0",
+        f"display={100 if folder else 0}",
+    ]
     configuration = load_solver(case.solver, [*settings, *(sparse if folder else [])])
     parts = parts_of(configuration, images, labels, torch.device(device))
     loop = parts.loop()

@@ -10,6 +10,7 @@ same seed by thresholding. Prints the table: means and standard deviations over 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import statistics
@@ -21,7 +22,6 @@ from typing import Any
 
 CONFIGS = Path(__file__).parent.parent / "configs" / "mnist"
 LAYERS = ("conv1", "conv2", "ip1", "ip2")
-SEEDS = (1, 2, 3)
 
 
 def everywhere(key: str, value: object) -> list[str]:
@@ -78,25 +78,27 @@ def spread(values: list[float], digits: int = 2) -> str:
     return f"{statistics.mean(values):.{digits}f} ± {deviation:.{digits}f}"
 
 
-def row(name: str, output: Path) -> str:
-    runs = [summary(output / f"{name}-seed{seed}") for seed in SEEDS]
+def row(name: str, seeds: list[int], output: Path) -> str:
+    runs = [summary(output / f"{name}-seed{seed}") for seed in seeds]
     accuracy = spread([100 * run["best"]["TEST"]["accuracy"] for run in runs])
     validation = spread([100 * run["best"]["VAL"]["accuracy"] for run in runs])
     weights = [run["memory"]["total"]["weights"] for run in runs]
     nonzeros = statistics.mean(total["nonzeros"] for total in weights)
     size = statistics.mean(run["memory"]["total"]["bytes"]["best"] for run in runs)
-    cells = [name, validation, accuracy, thresholded(name, output), f"{nonzeros:,.0f}"]
+    cells = [name, validation, accuracy, thresholded(name, seeds, output), f"{nonzeros:,.0f}"]
     density = f"{100 * nonzeros / weights[0]['params']:.2f} %"
     return " | ".join(["", *cells, density, f"{size / 1024:.1f} KiB", ""]).strip()
 
 
-def thresholded(name: str, output: Path) -> str:
+def thresholded(name: str, seeds: list[int], output: Path) -> str:
     """Test accuracy of the dense nets thresholded to the same counts."""
     found = []
-    for seed in SEEDS:
-        table = output / f"threshold-{name}-seed{seed}" / "threshold.json"
+    for seed in seeds:
+        table = output / f"threshold-{name}-seed{seed}" / "threshold.csv"
         if table.exists():
-            found.append(100 * json.loads(table.read_text())["points"][0]["TEST"])
+            with table.open(newline="") as stream:
+                (point,) = [row for row in csv.DictReader(stream) if row["label"] != "unpruned"]
+            found.append(100 * float(point["test_accuracy"]))
     return spread(found) if found else "—"
 
 
@@ -105,16 +107,20 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("runs/mnist"))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", help="comma list of runs, of: " + ", ".join(RUNS))
+    parser.add_argument("--seeds", default="1,2,3")
     options = parser.parse_args()
+    seeds = [int(seed) for seed in options.seeds.split(",")]
     names = options.only.split(",") if options.only else list(RUNS)
     with ThreadPoolExecutor(options.jobs) as pool:
-        list(pool.map(lambda job: train(*job, options.output), [(n, s) for n in names for s in SEEDS]))
-        pairs = [(name, seed) for name in names if name != "dense" for seed in SEEDS]
-        list(pool.map(lambda job: threshold(*job, options.output), pairs))
-    print("| run | validation % | test % | thresholded to its counts, test % | nonzero weights | density | best formats |")
-    print("|---|---|---|---|---|---|---|")
+        pairs = [(name, seed) for name in names for seed in seeds]
+        list(pool.map(lambda pair: train(*pair, options.output), pairs))
+        sparse = [pair for pair in pairs if pair[0] != "dense"]
+        list(pool.map(lambda pair: threshold(*pair, options.output), sparse))
+    heads = ["run", "validation %", "test %", "thresholded to its counts, test %"]
+    heads += ["nonzero weights", "density", "best formats"]
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for name in names:
-        print(row(name, options.output))
+        print(row(name, seeds, options.output))
 
 
 if __name__ == "__main__":

@@ -10,19 +10,19 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from sparsenet.record import shown
 
-_PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,18})?)%")
+PERCENTAGE = r"([0-9]{1,3}(?:\.[0-9]{1,18})?)%"
 
 
-def _percentage(text: str) -> Fraction | None:
-    """A percentage as an exact fraction of 1, or None for any other text."""
-    match = _PERCENTAGE.fullmatch(text)
+def percentage(value: object) -> Fraction | None:
+    """A percentage in a text, "0.5%", as an exact fraction of 1, or None for anything else."""
+    match = re.fullmatch(PERCENTAGE, value) if isinstance(value, str) else None
     return Fraction(match[1]) / 100 if match else None
 
 
 def _check_amount(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
-    fraction = _percentage(value) if isinstance(value, str) else None
+    fraction = percentage(value)
     if fraction is None:
         raise ValueError(f"{shown(value)} is not a whole number from 1 or a percentage such as 5%")
     if not 0 < fraction <= 1:
@@ -37,7 +37,7 @@ Amount = Annotated[
         {
             "anyOf": [
                 {"type": "integer", "minimum": 1},
-                {"type": "string", "pattern": f"^{_PERCENTAGE.pattern}$"},
+                {"type": "string", "pattern": f"^{PERCENTAGE}$"},
             ]
         }
     ),
@@ -51,7 +51,7 @@ def resolve_amount(amount: int | str, total: int, thing: str = "weight") -> int:
     Raises ValueError when it is no `Amount`, comes to no `thing` at all, or to more than `total`.
     """
     _check_amount(amount)
-    fraction = _percentage(amount) if isinstance(amount, str) else None
+    fraction = percentage(amount)
     number = int(fraction * total) if fraction is not None else int(amount)
     if number == 0:
         raise ValueError(f"{amount} of {total} {thing}s is less than one {thing}")

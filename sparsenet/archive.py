@@ -56,9 +56,10 @@ def _check_members(path: Path) -> None:
             start = stream.read(2)
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
-            if packed or sum(member.file_size for member in members) > path.stat().st_size:
+            if sum(member.file_size for member in members) > path.stat().st_size:
                 raise ArchiveError("refused, it says it is larger than its file")
+            if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+                raise ArchiveError("refused, its members are compressed")
             damaged = archive.testzip()
     except ArchiveError:
         raise

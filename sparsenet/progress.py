@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any, Protocol, TextIO
@@ -22,7 +23,10 @@ class Display(Protocol):
         """Show a test."""
 
     def note(self, text: str) -> None:
-        """Show one line that is not progress: a snapshot, a stage, a warning."""
+        """Show one line that is not progress: a snapshot, a stage."""
+
+    def warn(self, text: str) -> None:
+        """Show one line that must be seen, however quiet."""
 
     def advanced(self, step: int) -> None:
         """An update was made."""
@@ -32,7 +36,7 @@ class Display(Protocol):
 
 
 class Quiet:
-    """Shows nothing but notes that a user must see are none of its business."""
+    """Shows nothing but warnings."""
 
     def begin(self, step: int, total: int) -> None:
         """Nothing."""
@@ -45,6 +49,10 @@ class Quiet:
 
     def note(self, text: str) -> None:
         """Nothing."""
+
+    def warn(self, text: str) -> None:
+        """A line on stderr."""
+        print(text, file=sys.stderr, flush=True)
 
     def advanced(self, step: int) -> None:
         """Nothing."""
@@ -81,6 +89,10 @@ class Lines(Quiet):
         """A line of its own."""
         print(text, file=self.stream, flush=True)
 
+    def warn(self, text: str) -> None:
+        """A line of its own."""
+        self.note(text)
+
 
 class Bar(Quiet):
     """One tqdm bar with the loss, the last test, the stage and the density."""
@@ -92,7 +104,15 @@ class Bar(Quiet):
 
     def begin(self, step: int, total: int) -> None:
         """Open the bar where the run stands."""
-        self._bar = tqdm(total=total, initial=step, file=self.stream, unit="it", dynamic_ncols=True)
+        width = None if _has_width(self.stream) else 100
+        self._bar = tqdm(
+            total=total,
+            initial=step,
+            file=self.stream,
+            unit="it",
+            ncols=width,
+            dynamic_ncols=width is None,
+        )
 
     def displayed(self, line: dict[str, Any], density: float) -> None:
         """Show the loss and stage beside the bar."""
@@ -106,6 +126,10 @@ class Bar(Quiet):
     def note(self, text: str) -> None:
         """Write above the bar."""
         tqdm.write(text, file=self.stream)
+
+    def warn(self, text: str) -> None:
+        """Write above the bar."""
+        self.note(text)
 
     def advanced(self, step: int) -> None:
         """Move the bar."""
@@ -126,6 +150,14 @@ class Bar(Quiet):
         self._shown |= values
         if self._bar is not None:
             self._bar.set_postfix(self._shown, refresh=False)
+
+
+def _has_width(stream: TextIO) -> bool:
+    """False for a terminal that does not say how wide it is, where tqdm would show nothing."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns > 0
+    except (OSError, ValueError):
+        return True
 
 
 def choose_display(*, quiet: bool) -> Display:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
@@ -74,14 +73,6 @@ R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 Listed = Annotated[tuple[T, ...], BeforeValidator(_as_tuple)]
 OneOrMany = Annotated[tuple[T, ...], Field(min_length=1), _OneOrMany()]
-
-PERCENTAGE = r"([0-9]{1,3}(?:\.[0-9]{1,18})?)%"
-
-
-def percentage(value: object) -> Fraction | None:
-    """A text such as "0.5%" as an exact fraction of 1, or None for anything else."""
-    match = re.fullmatch(PERCENTAGE, value) if isinstance(value, str) else None
-    return Fraction(match[1]) / 100 if match else None
 
 
 def check_record(record: type[R], data: object) -> tuple[R | None, list[tuple[KeyPath, str]]]:

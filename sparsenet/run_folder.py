@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -95,18 +94,22 @@ class RunFolder:
         with suppress(OSError):  # not there, or with something else in it
             self.tensorboard.rmdir()
 
+    @property
+    def _single(self) -> tuple[Path, ...]:
+        """What a run writes once, beside its snapshots and event files."""
+        return (self.config, self.metrics, self.best, self.final, self.summary_json,
+                self.summary_text)  # fmt: skip
+
     def _written(self) -> list[Path]:
         """What a run has written, but for its event files."""
-        single = (self.config, self.metrics, self.best, self.final, self.summary_json)
-        there = [path for path in (*single, self.summary_text) if _exists(path)]
-        return [*there, *self.snapshots()]
+        return [*(path for path in self._single if _exists(path)), *self.snapshots()]
 
-    def _cut_off(self) -> Iterator[Path]:
+    def _cut_off(self) -> list[Path]:
         """The temporary files of a run that was killed while it wrote (see `files.replacing`)."""
-        names = r"config\.yaml|metrics\.jsonl|(best|final|iter_\d+)\.pt|summary\.(json|txt)"
-        for path in _matching(self.path, ".*.part"):
-            if re.fullmatch(rf"\.({names})\.\w+\.part", path.name):
-                yield path
+        names = "|".join(re.escape(path.name) for path in self._single)
+        found = _matching(self.path, ".*.part")
+        pattern = rf"\.({names}|iter_\d+\.pt)\.\w+\.part"
+        return [path for path in found if re.fullmatch(pattern, path.name)]
 
 
 # A folder that may not be looked into, or cannot be, has nothing in it: writing there says why.

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from sparsenet.amounts import Amount, resolve_amount
+from sparsenet.amounts import Amount, percentage, resolve_amount
 from sparsenet.record import Record, check_record
 
 
@@ -64,7 +64,7 @@ NOT_AN_AMOUNT = "{} is not a whole number from 1 or a percentage such as 5%"
     [
         (0, NOT_AN_AMOUNT.format("0")),
         (-3, NOT_AN_AMOUNT.format("-3")),
-        (True, NOT_AN_AMOUNT.format("True")),
+        (True, NOT_AN_AMOUNT.format("true")),
         (0.05, NOT_AN_AMOUNT.format("0.05")),
         (5.0, NOT_AN_AMOUNT.format("5.0")),
         ([5], NOT_AN_AMOUNT.format("[5]")),
@@ -116,3 +116,23 @@ def test_json_schema_of_an_amount():
     integer, text = AMOUNTS.json_schema()["anyOf"]
     assert integer == {"type": "integer", "minimum": 1}
     assert text["type"] == "string"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("5%", Fraction(1, 20)),
+        ("0.5%", Fraction(1, 200)),
+        ("33.3333%", Fraction(333333, 1_000_000)),
+        ("100%", 1),
+        ("0%", 0),
+        ("999%", Fraction(999, 100)),
+        *[
+            (text, None)
+            for text in ("5", "5 %", " 5%", "5%\n", "-5%", "5e1%", ".5%", "5.%", "\u0665%")
+        ],
+        *[(value, None) for value in ("", "%", "1000%", 5, 0.05, None, True)],
+    ],
+)
+def test_percentages_are_exact(text, value):
+    assert percentage(text) == value

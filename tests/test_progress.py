@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
+import os
+import pty
 import re
+import struct
 import sys
+import termios
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -77,6 +83,20 @@ def test_the_bar_has_all_of_it_and_notes_stay_above_it() -> None:
     bar.end()  # a second end, and what comes after it, is nothing
     bar.advanced(200)
     bar.displayed(SHOWN, 1.0)
+
+
+def test_a_terminal_that_does_not_say_how_wide_it_is_gets_the_bar_too() -> None:
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
+    with os.fdopen(its, "w", encoding="utf-8") as stream:
+        run_through(Bar(stream))
+    shown = b""
+    with suppress(OSError):  # the other end is closed
+        while piece := os.read(ours, 4096):
+            shown += piece
+    os.close(ours)
+    assert "100/300" in shown.decode()
+    assert "loss=0.1235" in shown.decode()
 
 
 def test_the_bar_begins_where_the_run_goes_on() -> None:

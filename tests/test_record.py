@@ -1,5 +1,4 @@
 import math
-from fractions import Fraction
 from typing import Annotated, Literal
 
 import pytest
@@ -12,7 +11,6 @@ from sparsenet.record import (
     Record,
     check_record,
     field_names,
-    percentage,
     shown,
 )
 
@@ -182,26 +180,6 @@ def test_what_is_no_mapping_at_all():
 )
 def test_values_are_shown_as_yaml_writes_them(value, text):
     assert shown(value) == text
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("5%", Fraction(1, 20)),
-        ("0.5%", Fraction(1, 200)),
-        ("33.3333%", Fraction(333333, 1_000_000)),
-        ("100%", 1),
-        ("0%", 0),
-        ("999%", Fraction(999, 100)),
-        *[
-            (text, None)
-            for text in ("5", "5 %", " 5%", "5%\n", "-5%", "5e1%", ".5%", "5.%", "\u0665%")
-        ],
-        *[(value, None) for value in ("", "%", "1000%", 5, 0.05, None, True)],
-    ],
-)
-def test_percentages_are_exact(text, value):
-    assert percentage(text) == value
 
 
 def test_field_names_are_those_of_the_file():

@@ -101,5 +101,7 @@ def _drop_what_cannot_be_written() -> None:
 
 def _complain(message: str, exit_code: int) -> int:
     for line in message.splitlines():
-        click.echo(f"error: {line}", err=True)
+        # What a file says must not steer the terminal that it is shown on.
+        shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+        click.echo(f"error: {shown}", err=True)
     return exit_code

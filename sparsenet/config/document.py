@@ -106,7 +106,6 @@ class Document:
         """Note that what lies at `path` is new, and was written at `place`."""
         for known in [known for known in self.places if known[: len(path)] == path]:
             del self.places[known]
-        self.spoiled = {known for known in self.spoiled if known[: len(path)] != path}
         self.places[path] = place
 
 

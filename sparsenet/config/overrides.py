@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
@@ -43,13 +44,11 @@ class _Setting:
 
     def put(self, node: Any, path: KeyPath, parts: list[str]) -> None:
         """Put the value below `node`, which lies at `path`, at the keys `parts`."""
-        if self.document.is_spoiled(path):
-            return
         part, *rest = parts
         for key in self.keys(node, path, part):
             here = (*path, key)
             if not rest:
-                node[key] = self.value
+                node[key] = copy.deepcopy(self.value)
                 self.document.replace(here, self.place)
                 continue
             if isinstance(node, dict) and node.get(key) is None:

@@ -28,7 +28,7 @@ _BITS = {
 }
 # Elements worked on at a time: on a CPU the scratch of a chunk stays in the cache, on other devices
 # a chunk pays for its kernel launches.
-_CPU_CHUNK = 1 << 19
+_CPU_CHUNK = 1 << 20
 _DEVICE_CHUNK = 1 << 24
 # So few elements are selected from directly.
 _FEW = 1 << 14
@@ -198,7 +198,7 @@ def _guess(sample: Tensor, share: float) -> tuple[int, int]:
     rank, spread = share * len(sample), _MARGIN * math.sqrt(len(sample) * share * (1 - share))
     upper, lower = (min(max(round(r), 1), len(sample)) for r in (rank - spread, rank + spread))
     first, second = _kth_largest(sample, lower), _kth_largest(sample, upper)
-    # Among many equal elements x is first itself, and where it is not it is more often above.
+    # Edges that agree mean many equal elements, which x most likely is one of.
     return (first - 1 if first == second else first), second
 
 

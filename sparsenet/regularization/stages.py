@@ -15,8 +15,8 @@ from pydantic import (
     model_validator,
 )
 
-from sparsenet.amounts import Amount, resolve_amount
-from sparsenet.record import PERCENTAGE, KeyProblem, Record, percentage, shown
+from sparsenet.amounts import PERCENTAGE, Amount, percentage, resolve_amount
+from sparsenet.record import KeyProblem, Record, shown
 
 
 def _fraction(value: object) -> float:

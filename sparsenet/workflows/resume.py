@@ -55,12 +55,12 @@ def find_snapshot(
         try:
             snapshot = load_checkpoint(path)
         except (CheckpointError, ConfigError) as error:
-            display.note(f"Passed over: {error}")
+            display.warn(f"Passed over: {error}")
             continue
         if snapshot.solver is not None:
             display.note(f"Resuming from {path}")
             return Found(path, snapshot, snapshot.solver)
-        display.note(f"Passed over: {path}: a model, not a snapshot")
+        display.warn(f"Passed over: {path}: a model, not a snapshot")
     display.note(f"No snapshot in {folder.path} yet: training begins anew")
     return None
 

@@ -51,7 +51,7 @@ def summary_text(summary: dict[str, Any], memory: ModelMemory) -> str:
     for stage in summary["stages"]:
         accuracy = stage["accuracy"]
         measured = "" if accuracy is None else f", VAL accuracy {100 * accuracy:.2f} %"
-        words = {"iters": "done", "reached": "reached", "missed": "MISSED its accuracy"}
+        words = {"iters": "done", "reached": "reached", "missed": "MISSED its goal"}
         span = f"updates {stage['began']} to {stage['ended']}"
         lines.append(f"stage {stage['stage']}: {words[stage['outcome']]}, {span}{measured}")
     for name in ("best", "final"):

@@ -90,6 +90,10 @@ def train(solver: Path, options: TrainOptions, display: Display) -> TrainResult:
     """
     configuration = _read(solver, options)
     folder = run_folder_of(solver, configuration, options.output)
+    given = options.weights
+    if options.overwrite and given and given.resolve().parent == folder.path.resolve():
+        words = f"--overwrite would remove {given}, from which the run is to start"
+        raise ConfigError(f"{words}; choose another folder by --output")
     found = None
     if options.resume:
         found = find_snapshot(options.resume, folder, options.output, display)
@@ -126,7 +130,7 @@ def _read(solver: Path, options: TrainOptions) -> Configuration:
             raise ConfigError(f"--{one} and --{other} exclude each other")
     if options.tensorboard:
         require_tensorboard()
-    if zipfile.is_zipfile(solver):
+    if solver.is_file() and zipfile.is_zipfile(solver):
         words = "a solver file is needed here, and this goes to --weights or --resume"
         raise ConfigError(f"{solver}: is a checkpoint; {words}")
     return load_solver(solver, options.overrides)

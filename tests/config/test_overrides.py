@@ -141,6 +141,35 @@ def test_another_net_file_is_read_before_its_keys_are_set(tmp_path):
     )
 
 
+def test_items_set_together_are_set_apart_later(solver, load):
+    data = solver()
+    data["net"]["layers"][0]["phase"] = "TRAIN"
+    data["net"]["layers"].insert(1, {**data["net"]["layers"][0], "phase": "TEST"})
+    config = load(data, "net.layers.digits.transform={scale: 2}", "net.layers.1.transform.scale=3")
+    assert [layer.transform.scale for layer in config.solver.net.layers[:2]] == [2, 3]
+
+
+def test_a_name_goes_before_a_number(solver, load):
+    data = solver({"pool1": {"name": "0"}})
+    assert load(data, "net.layers.0.kernel_size=3").solver.net.layers[2].kernel_size == (3,)
+
+
+def test_what_stood_in_the_file_is_not_named_for_what_stands_over_it(tmp_path):
+    (tmp_path / "net.yaml").write_text(NET_FILE.format(4))
+    (tmp_path / "solver.yaml").write_text(
+        "net:\n  net.yaml\nmax_iter: 1\nbase_lr: 1\nstages: [{}]\n"
+    )
+    arguments = ["net.layers.in={name: in, type: Data, source: digit}", "stages=[{nam: a}]"]
+    with pytest.raises(ConfigError) as caught:
+        load_solver(tmp_path / "solver.yaml", arguments)
+    assert [str(problem) for problem in caught.value.problems] == [
+        f"--set {arguments[0]}: net.layers.in.source: 'digit' is not digits, MNIST, FashionMNIST, "
+        "KMNIST, CIFAR10, CIFAR100 or SVHN; did you mean 'digits'?",
+        f"--set {arguments[0]}: net.layers.in.batch_size: is missing",
+        f"--set {arguments[1]}: stages.0.nam: unknown key; did you mean 'name'?",
+    ]
+
+
 def test_a_value_set_over_a_broken_one_mends_it(tmp_path):
     (tmp_path / "net.yaml").write_text(NET_FILE.format(4))
     (tmp_path / "solver.yaml").write_text("net: net.yaml\nmax_iter: 1\nbase_lr: fast\n")

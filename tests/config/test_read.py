@@ -157,6 +157,11 @@ def test_plain_text_is_written_without_quotes_that_it_does_not_need():
     )
 
 
+def test_what_stands_at_two_places_is_written_twice():
+    shared = {"iters": 5}
+    assert write_yaml({"a": shared, "b": [shared]}) == "a:\n  iters: 5\nb:\n- iters: 5\n"
+
+
 WORDS = st.sampled_from(["", "no", "1e-4", "010", "~", "null", ".5", "- a", "a: b", "#", "<<", "="])
 TEXTS = st.one_of(
     WORDS,

@@ -63,6 +63,8 @@ def test_a_ramp_must_end_in_its_stage_and_before_max_iter(solver, load):
     assert found(solver, load, dense, ramp(61)) == ["1." + words.format(61, "60 before max_iter")]
     iters = {**ramp(31), "until": {"iters": 30}}
     assert found(solver, load, iters) == ["0." + words.format(31, "30 of the stage")]
+    longer = {**ramp(101), "until": {"iters": 200}}
+    assert found(solver, load, longer) == ["0." + words.format(101, "100 before max_iter")]
     missed = {**ramp(31), "until": {**WAIT, "max_iters": 30}}
     assert found(solver, load, missed) == ["0." + words.format(31, "30 of the stage")]
 

@@ -231,6 +231,8 @@ def test_a_stage_misses_its_accuracy_after_max_iters(on_miss):
     else:
         assert made.counts(missed, 30) == {"fixed": 20, "conv": 100}
         assert made.closed(missed, 30) == missed
+        # The last test of a run that has stopped comes too late for its stage.
+        assert made.after_test(missed, 30, 1.0).history == missed.history
 
 
 def test_a_test_at_max_iters_still_counts():
@@ -274,6 +276,12 @@ def test_a_stage_that_still_waits_at_the_end_has_missed_its_accuracy():
     made = waiting(of=0.75)
     closed = made.closed(made.after_test(Progress(), 20, 0.25), 25)
     assert closed.missed == (StageEnd("wait", 0, 25, "missed", 0.25),)
+
+
+def test_a_last_stage_that_still_waits_is_missed_though_its_constraints_hold():
+    made = schedule({"t": {"conv": 9}, "until": accuracy(0.25, 0.75)})
+    assert made.is_tight(Progress(), 25)
+    assert made.closed(Progress(), 25).missed == (StageEnd("1", 0, 25, "missed", None),)
 
 
 def test_a_stage_that_never_began_is_missed_with_the_one_before_it():

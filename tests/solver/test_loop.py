@@ -201,6 +201,13 @@ def test_the_best_and_the_final_model_on_disk_satisfy_the_last_stage(tmp_path):
     assert loop.best == max(line["accuracy"] for line in tight)
 
 
+def test_nonzeros_are_counted_of_the_weights_as_they_are_and_not_of_biases():
+    loop = small().loop()
+    loop.net.weights()["ip2.weight"].zero_()[3, 4] = -1.0
+    loop.net.weights()["ip3.bias"].fill_(1.0)
+    assert loop.nonzeros() == {"conv": 27, "ip1": 12 * 27, "ip2": 1, "ip3": 120}
+
+
 # When what happens.
 
 

@@ -46,26 +46,32 @@ def test_two_n_is_n_and_n_more(name: str, solver: Path, tmp_path: Path) -> None:
 
 
 def test_killed_at_random_moments_it_ends_the_same(solver: Path, tmp_path: Path) -> None:
-    """kill -9 twenty-five times, wherever it hits: at the start, in a file, between stages."""
+    """kill -9 twenty times, wherever it hits: at the start, in a file, between stages."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    settings = ("--set=max_iter=1200", "--set=snapshot=2", "--set=stages.b.until.max_iters=100")
+    settings = ("--set=max_iter=1500", "--set=snapshot=2", "--set=stages.b.until.max_iters=100")
     expected = train(solver, whole, *settings)
     # The fork server has torch imported already: a kill hits the run, not Python's start.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["sparsenet.cli.train", "sklearn.datasets"])
     generator = random.Random(7)
-    reached = []
-    for _ in range(25):
+    reached = [0]
+    for kill in range(20):
         process = context.Process(target=train, args=(solver, killed, "--resume=auto", *settings))
         process.start()
-        process.join(generator.uniform(0.1, 1.2))
+        while kill % 4 and newest_iteration(killed) == reached[-1] and process.is_alive():
+            time.sleep(0.002)
+        process.join(generator.uniform(0, 0.05 if kill % 4 else 0.5))
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL, "the run was over before the last kill"
-        reached.append(max([0, *(int(p.stem[5:]) for p in killed.glob("iter_*.pt"))]))
-    assert len(set(reached)) > 10, reached
+        reached.append(newest_iteration(killed))
+    assert len(set(reached)) > 15, reached
     assert train(solver, killed, "--resume=auto", *settings) == expected
-    assert_same_run(whole, killed, 1200)
+    assert_same_run(whole, killed, 1500)
+
+
+def newest_iteration(folder: Path) -> int:
+    return max([0, *(int(path.stem.removeprefix("iter_")) for path in folder.glob("iter_*.pt"))])
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -111,6 +117,17 @@ def test_auto_passes_over_what_is_not_whole(
     assert_same_run(whole, damaged, 60)
 
 
+def test_what_is_passed_over_is_named_however_quiet(
+    solver: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    train(solver, folder, "--set=max_iter=30")
+    (folder / "iter_50.pt").write_text("not a checkpoint")
+    train(solver, folder, "--set=max_iter=30", "--resume=auto")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"Passed over: {folder}/iter_50.pt: not a whole checkpoint: ")
+
+
 def test_another_configuration_is_refused_by_its_keys(
     solver: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -121,7 +138,8 @@ def test_another_configuration_is_refused_by_its_keys(
     assert train(solver, folder, "--resume=auto", *changed) == 2
     assert capsys.readouterr().err == (
         "error: the snapshot was made under another configuration, which differs in "
-        "net.layers.ip1.num_output, base_lr; to fine-tune its weights under this one use --weights\n"
+        "net.layers.ip1.num_output, base_lr; "
+        "to fine-tune its weights under this one use --weights\n"
     )
     assert tensors(folder / "iter_30.pt").keys() == before.keys()
 

@@ -46,6 +46,9 @@ class Notes(Quiet):
     def tested(self, line: dict[str, Any], density: float) -> None:
         self._happened("tested", line["iter"])
 
+    def warn(self, text: str) -> None:
+        self.note(text)
+
     def note(self, text: str) -> None:
         self.notes.append(text)
 
@@ -176,7 +179,7 @@ def test_a_missed_stage_keeps_its_results(
     assert result.summary["missed"] == ["1"]
     assert result.summary["final"]["iter"] == updates
     assert load_checkpoint(result.folder.final).iter == updates
-    assert "stage 1: MISSED its accuracy, updates 0 to 15, VAL accuracy" in result.text
+    assert "stage 1: MISSED its goal, updates 0 to 15, VAL accuracy" in result.text
     assert result.folder.summary_text.read_text() == result.text
     assert json.loads(result.folder.summary_json.read_text()) == result.summary
     again = run(home / "solver.yaml", tmp_path / "run", "max_iter=40", stages,
@@ -187,12 +190,13 @@ def test_a_missed_stage_keeps_its_results(
 # Numbers that are not finite
 
 
+@pytest.mark.parametrize("rate", ["1e10", "1e20"])
 def test_a_loss_that_is_not_finite_names_iteration_layer_and_snapshot(
-    home: Path, tmp_path: Path
+    rate: str, home: Path, tmp_path: Path
 ) -> None:
     output, display = tmp_path / "run", Notes()
     with pytest.raises(NotFiniteError) as raised:
-        run(home / "solver.yaml", output, "base_lr=1e10", "snapshot=1", display=display)
+        run(home / "solver.yaml", output, f"base_lr={rate}", "snapshot=1", display=display)
     message = str(raised.value)
     newest = max(output.glob("iter_*.pt"), key=lambda path: int(path.stem[5:]))
     assert message.endswith(f"; the last good snapshot is {newest}")
@@ -303,9 +307,20 @@ def test_overwrite_replaces_the_run_and_keeps_what_is_not_its(home: Path, copied
 
 def test_a_mistake_is_found_before_overwrite_removes_anything(home: Path, copied: Path) -> None:
     before = contents(copied)
-    weights = copied / "best.pt"
+    weights = home / "run" / "best.pt"
     changed = "net.layers.ip1.num_output=21"
     refused(ConfigError, home / "solver.yaml", copied, changed, overwrite=True, weights=weights)
+    assert contents(copied) == before
+
+
+def test_overwrite_does_not_remove_what_the_run_starts_from(home: Path, copied: Path) -> None:
+    before = contents(copied)
+    given = copied / "best.pt"
+    message = refused(ConfigError, home / "solver.yaml", copied, overwrite=True, weights=given)
+    assert message == (
+        f"--overwrite would remove {given}, from which the run is to start; choose another folder "
+        "by --output"
+    )
     assert contents(copied) == before
 
 

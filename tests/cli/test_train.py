@@ -1,0 +1,315 @@
+"""`sparsenet train` as a user meets it: exit codes, what is on stdout and stderr, a full disk."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sparsenet.checkpoint import load_checkpoint
+from sparsenet.cli.main import run
+
+NET = """
+name: tiny
+layers:
+  - {name: digits, type: Data, source: digits, split: 100, batch_size: 16,
+     transform: {scale: 0.0625}}
+  - name: ip
+    type: InnerProduct
+    num_output: 10
+    weight_filler: {type: xavier}
+    regularization: {type: l0, t: 20%, interval: 5}
+  - {name: accuracy, type: Accuracy, bottom: [ip, label], phase: TEST}
+  - {name: loss, type: SoftmaxWithLoss, bottom: [ip, label]}
+"""
+SOLVER = "{net: net.yaml, max_iter: 20, base_lr: 0.5, display: 10, test_interval: 10, snapshot: 10}"
+STAGE = "--set=stages=[{t: {ip: 20%}, until: {accuracy: {within: 0, of: 1.0}, max_iters: 15}}]"
+
+
+@pytest.fixture
+def solver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A solver file in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.yaml").write_text(NET)
+    (tmp_path / "solver.yaml").write_text(SOLVER)
+    return Path("solver.yaml")
+
+
+Captured = pytest.CaptureFixture[str]
+
+
+def train(solver: Path, *arguments: str, output: str = "run") -> int:
+    return run(["train", str(solver), "--output", output, *arguments])
+
+
+def error_of(capsys: Captured) -> str:
+    """The one line on stderr of a command that failed, and nothing on stdout."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    [line] = err.splitlines()
+    assert line.startswith("error: ")
+    return line.removeprefix("error: ")
+
+
+# What is shown
+
+
+def test_elsewhere_than_on_a_terminal_it_shows_caffes_lines(solver: Path, capsys: Captured) -> None:
+    assert train(solver) == 0
+    out, err = capsys.readouterr()
+    patterns = [
+        r"Iteration 0, VAL accuracy = \S+, loss = \S+, density = 20%",
+        r"Iteration 0, loss = \S+, lr = 0.5, density = 20%",
+        r"Snapshot run/iter_10.pt",
+        r"Iteration 10, VAL accuracy = \S+, loss = \S+, density = 20%",
+        r"Iteration 10 \(\S+ iter/s\), loss = \S+, lr = 0.5, density = 20%",
+        r"Snapshot run/iter_20.pt",
+        r"Iteration 20, VAL accuracy = \S+, loss = \S+, density = 20%",
+    ]
+    lines = err.splitlines()
+    assert len(lines) == len(patterns)
+    for line, pattern in zip(lines, patterns, strict=True):
+        assert re.fullmatch(pattern, line), line
+    assert out == Path("run/summary.txt").read_text()
+    assert out.startswith("tiny, seed 0, ")
+    assert "best.pt, after " in out
+    assert "A smaller file is not by itself a faster network" in out
+
+
+def test_quiet_is_silent_on_stderr(solver: Path, capsys: Captured) -> None:
+    assert train(solver, "--quiet") == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out == Path("run/summary.txt").read_text()
+
+
+def test_json_is_one_document_on_stdout(solver: Path, capsys: Captured) -> None:
+    assert train(solver, "--json") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == json.loads(Path("run/summary.json").read_text())
+    assert "Iteration 10" in err
+    assert train(solver, "--json", "--quiet", "--resume", "auto") == 0  # finished already
+    assert json.loads(capsys.readouterr().out) == json.loads(out)
+    assert train(solver, "--json", "--quiet", "--dry-run") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["layers"][0]["nonzeros"] == 128
+    assert err == ""
+
+
+def test_a_dry_run_prints_shapes_weights_t_and_memory_and_writes_nothing(
+    solver: Path, capsys: Captured
+) -> None:
+    before = sorted(Path.cwd().rglob("*"))
+    assert run(["train", str(solver), "--dry-run"]) == 0
+    out, err = capsys.readouterr()
+    header, _, layer = (line.split() for line in out.splitlines()[:3])
+    named = dict(zip(header, layer, strict=True))
+    assert (named["layer"], named["shape"], named["weights"], named["t"]) == (
+        "ip",
+        "10x64",
+        "640",
+        "128",
+    )
+    assert (named["dense"], named["best"], named["format"]) == ("2.5KiB", "592B", "bitmask")
+    assert err == ""
+    assert sorted(Path.cwd().rglob("*")) == before
+
+
+# Exit codes
+
+
+def test_a_missed_stage_ends_with_3_and_all_results(solver: Path, capsys: Captured) -> None:
+    assert train(solver, STAGE, "--quiet", "--json") == 3
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["missed"] == ["1"]
+    assert load_checkpoint(Path("run/final.pt")).iter == 15
+    assert train(solver, STAGE, "--quiet", "--resume=auto") == 3
+    assert "stage 1: MISSED its goal" in capsys.readouterr().out
+
+
+def test_an_earlier_run_ends_with_2(solver: Path, capsys: Captured) -> None:
+    Path("run").mkdir()
+    Path("run/metrics.jsonl").write_text("mine\n")
+    assert train(solver) == 2
+    assert "--resume auto" in error_of(capsys)
+    assert Path("run/metrics.jsonl").read_text() == "mine\n"
+    assert train(solver, "--overwrite", "--quiet") == 0
+
+
+def test_a_loss_that_is_not_finite_ends_with_1(solver: Path, capsys: Captured) -> None:
+    settings = ("--set=base_lr=1e38", "--set=net.layers.digits.transform.scale=1e30")
+    assert train(solver, *settings, "--quiet") == 1
+    message = error_of(capsys)
+    assert "finite" in message
+    assert "ip" in message
+    assert message.endswith("; there is no snapshot")
+
+
+def test_a_folder_that_cannot_be_made_ends_with_1_before_training(
+    solver: Path, capsys: Captured
+) -> None:
+    assert train(solver, output="net.yaml/run") == 1
+    assert error_of(capsys) == "net.yaml/run: cannot be made: Not a directory"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--weights=net.yaml"], "net.yaml: is a YAML file; a checkpoint is needed here"),
+        (["--weights=net.yaml", "--resume=auto"], "--weights and --resume exclude each other"),
+        (["--overwrite", "--resume=auto"], "--overwrite and --resume exclude each other"),
+        (["--resume=none.pt"], "none.pt: no such checkpoint"),
+        (["--resume=run/a.pt"], "--resume run/a.pt goes on in its own folder; leave out --output"),
+    ],
+)
+def test_flags_that_cannot_be_end_with_2(
+    arguments: list[str], words: str, solver: Path, capsys: Captured
+) -> None:
+    output = "." if words.startswith("none") else "other"
+    assert train(solver, *arguments, output=output) == 2
+    assert error_of(capsys) == words
+    assert not Path("other").exists()
+
+
+@pytest.mark.parametrize(
+    "device", ["nonsense", "meta", "hpu", "cpu:1", "CUDA", "", "cuda:-1", "\n"]
+)
+def test_a_device_that_is_none_ends_with_2(device: str, solver: Path, capsys: Captured) -> None:
+    assert train(solver, f"--device={device}") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1] == (
+        f"Error: Invalid value for '--device': {device!r} is not cpu, cuda or cuda:N"
+    )
+
+
+def test_a_device_that_is_not_there_ends_with_2(solver: Path, capsys: Captured) -> None:
+    assert train(solver, "--device=cuda:999") == 2
+    assert error_of(capsys).startswith("--device cuda:999 cannot be used here: ")
+
+
+def test_a_model_to_resume_names_weights(solver: Path, capsys: Captured) -> None:
+    assert train(solver, "--quiet") == 0
+    capsys.readouterr()
+    assert run(["train", str(solver), "--resume", "run/best.pt"]) == 2
+    assert error_of(capsys) == (
+        "run/best.pt: is a model without the solver's state; to start from its weights use "
+        "--weights run/best.pt"
+    )
+    assert run(["train", "run/best.pt"]) == 2
+    assert error_of(capsys).startswith("run/best.pt: is a checkpoint; a solver file is needed here")
+
+
+def test_weights_show_what_was_copied(solver: Path, capsys: Captured) -> None:
+    assert train(solver, "--quiet") == 0
+    capsys.readouterr()
+    assert train(solver, "--weights=run/iter_20.pt", "--set=max_iter=1", output="tuned") == 0
+    assert capsys.readouterr().err.splitlines()[0] == "Weights copied: ip"
+    wider = ("--set=net.layers.ip.num_output=12", "--weights=run/best.pt")
+    assert train(solver, *wider, output="wider") == 2
+    message = error_of(capsys)
+    assert message.startswith("run/best.pt: weights of another shape: ")
+    assert "ip.weight: 10x64 in the checkpoint, 12x64 in the net" in message
+    assert not Path("wider").exists()
+
+
+def test_tensorboard_without_its_extra_ends_with_2(
+    solver: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    assert train(solver, "--tensorboard") == 2
+    words = "--tensorboard needs its extra: pip install 'sparsenet[tensorboard]'"
+    assert error_of(capsys) == words
+    assert not Path("run").exists()
+
+
+# In a process of its own
+
+
+def command(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "sparsenet", *arguments],
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        **options,
+    )
+
+
+def test_a_terminal_gets_a_bar(solver: Path) -> None:
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    settings = ("--output=run", "--set=max_iter=200", "--set=test_interval=50")
+    process = command("train", str(solver), *settings, stdout=subprocess.PIPE, stderr=its)
+    os.close(its)
+    shown = b""
+    try:
+        while piece := os.read(ours, 4096):
+            shown += piece
+    except OSError:
+        pass  # the other end was closed
+    finally:
+        os.close(ours)
+    out, _ = process.communicate()
+    assert process.returncode == 0
+    assert out == Path("run/summary.txt").read_text()
+    last = re.split(r"[\r\n]+", shown.decode().strip())[-1]
+    assert re.search(r"100%\|.*200/200 \[.*it/s.*\bval=\d", last), last
+    assert "Iteration" not in shown.decode()
+
+
+def small_files() -> None:
+    """A disk with room for 6,000 bytes a file, which a snapshot does not fit into."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
+
+
+def gone() -> int:
+    """A pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+def test_a_disk_that_is_full_ends_with_1_and_keeps_what_was_written(solver: Path) -> None:
+    process = command(
+        "train",
+        str(solver),
+        "--output=run",
+        "--quiet",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=small_files,
+    )
+    out, err = process.communicate()
+    assert process.returncode == 1
+    assert out == ""
+    assert err == "error: run/iter_10.pt: cannot be written: File too large\n"
+    written = {path.name for path in Path("run").iterdir()}
+    assert written == {"config.yaml", "metrics.jsonl", "best.pt"}
+    assert load_checkpoint(Path("run/best.pt")).iter == 0
+
+
+def test_when_nobody_reads_the_log_any_more_it_stops_as_other_commands_do(solver: Path) -> None:
+    process = command("train", str(solver), "--output=run", stdout=subprocess.PIPE, stderr=gone())
+    out, _ = process.communicate()
+    assert process.returncode == 128 + signal.SIGPIPE
+    assert out == ""
+
+
+def test_when_nobody_reads_a_result_it_ends_without_complaint() -> None:
+    process = command("schema", stdout=gone(), stderr=subprocess.PIPE)
+    _, err = process.communicate()
+    assert process.returncode == 128 + signal.SIGPIPE
+    assert err == ""
