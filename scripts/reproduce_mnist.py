@@ -33,10 +33,13 @@ RUNS: dict[str, tuple[str, list[str]]] = {
     "l0-5": ("l0-5.yaml", []),
     "l0-1": ("l0-1.yaml", []),
     "l0-1-clear": ("l0-1.yaml", everywhere("velocity", "clear")),
+    # Momentum 0.9 multiplies what l1 adds to the gradient by ten, and shrink's threshold not at all.
     **{
-        f"{kind}-{strength}": (f"{kind}.yaml", everywhere(key, strength))
-        for kind, key in (("l1", "weight_decay"), ("shrink", "strength"))
-        for strength in ("0.0001", "0.0003", "0.001")
+        f"l1-{s}": ("l1.yaml", everywhere("weight_decay", s)) for s in ("0.0001", "0.0003", "0.001")
+    },
+    **{
+        f"shrink-{s}": ("shrink.yaml", everywhere("strength", s))
+        for s in ("0.001", "0.003", "0.01")
     },
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
@@ -87,6 +87,21 @@ def check_record(record: type[R], data: object) -> tuple[R | None, list[tuple[Ke
         details = [item for item in error.errors(include_url=False) if not _long_enough(item)]
         worded = dict.fromkeys((_path(data, item), _message(record, item)) for item in details)
         return None, list(worded)
+
+
+def registering(registry: dict[str, Any]) -> Callable[[type[R]], type[R]]:
+    """A class decorator that makes a record known in `registry` by its `type`.
+
+    The unions of configuration, its documentation and the contract tests run over the registry.
+    """
+
+    def register(record: type[R]) -> type[R]:
+        tag = _tag(record)
+        assert tag is not None, f"{record.__name__} has no type of one value"
+        registry[tag] = record
+        return record
+
+    return register
 
 
 def shown(value: object) -> str:

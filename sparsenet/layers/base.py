@@ -5,13 +5,13 @@ Shapes are those of one example: `(channels, height, width)`, `(features,)`, `()
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import nn
 
-from sparsenet.record import Listed, OneOrMany, Record
+from sparsenet.record import Listed, OneOrMany, Record, registering
 from sparsenet.regularization.regularizers import AnyRegularizer
 
 Shape = tuple[int, ...]
@@ -102,15 +102,8 @@ class WeightedLayer(Layer):
         return self.param[blob] if blob < len(self.param) else Param()
 
 
-L = TypeVar("L", bound=Layer)
 LAYERS: dict[str, type[Layer]] = {}
-
-
-def register(layer: type[L]) -> type[L]:
-    """Make a layer known by its `type`; the contract tests then run on it."""
-    field: Any = layer.model_fields["type"]
-    LAYERS[field.annotation.__args__[0]] = layer
-    return layer
+register = registering(LAYERS)
 
 
 def need_image(layer: str, shape: Shape) -> tuple[int, int, int]:

@@ -8,14 +8,14 @@ name in `AnyFiller`.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
 from sparsenet.layers.base import Shape, ShapeError
-from sparsenet.record import KeyProblem, Record
+from sparsenet.record import KeyProblem, Record, registering
 
 
 class Filler(Record):
@@ -29,15 +29,8 @@ class Filler(Record):
         raise NotImplementedError
 
 
-F = TypeVar("F", bound=Filler)
 FILLERS: dict[str, type[Filler]] = {}
-
-
-def register(filler: type[F]) -> type[F]:
-    """Make a filler known by its `type`; the contract tests then run on it."""
-    field: Any = filler.model_fields["type"]
-    FILLERS[field.annotation.__args__[0]] = filler
-    return filler
+register = registering(FILLERS)
 
 
 @register

@@ -13,13 +13,13 @@ with `@register` above it and its name in `AnyRegularizer`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from torch import Tensor
 
 from sparsenet.amounts import Amount
-from sparsenet.record import KeyProblem, Record
+from sparsenet.record import KeyProblem, Record, registering
 from sparsenet.regularization.projections import soft_threshold_
 
 
@@ -44,15 +44,8 @@ class Regularizer(Record):
         """Change the weight after the solver's step; `rate` = learning rate * lr_mult."""
 
 
-R = TypeVar("R", bound=Regularizer)
 REGULARIZERS: dict[str, type[Regularizer]] = {}
-
-
-def register(regularizer: type[R]) -> type[R]:
-    """Make a regularizer known by its `type`; the contract tests then run on it."""
-    field: Any = regularizer.model_fields["type"]
-    REGULARIZERS[field.annotation.__args__[0]] = regularizer
-    return regularizer
+register = registering(REGULARIZERS)
 
 
 class _Decay(Regularizer):
