@@ -33,7 +33,7 @@ RUNS: dict[str, tuple[str, list[str]]] = {
     "l0-5": ("l0-5.yaml", []),
     "l0-1": ("l0-1.yaml", []),
     "l0-1-clear": ("l0-1.yaml", everywhere("velocity", "clear")),
-    # Momentum 0.9 multiplies what l1 adds to the gradient by ten, and shrink's threshold not at all.
+    # Momentum 0.9 makes ten times as much of l1's gradient, and no more of shrink's threshold.
     **{
         f"l1-{s}": ("l1.yaml", everywhere("weight_decay", s)) for s in ("0.0001", "0.0003", "0.001")
     },

@@ -84,10 +84,20 @@ def run(arguments: list[str] | None = None) -> int:
         return _complain("stopped", 128 + signal.SIGINT)
     except SparsenetError as error:
         return _complain(str(error), error.exit_code)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_memory(error):
+            raise
+        return _complain(f"not enough memory: {str(error).splitlines()[0]}", 1)
     except _ReaderGoneError:
         _drop_what_cannot_be_written()
         return 128 + signal.SIGPIPE
     return result if isinstance(result, int) else 0
+
+
+def _is_memory(error: Exception) -> bool:
+    """Whether memory ran out; on a CPU torch says so in words only."""
+    text = str(error)
+    return isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text
 
 
 def _drop_what_cannot_be_written() -> None:

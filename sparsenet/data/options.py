@@ -62,6 +62,8 @@ class DataOptions(Record):
         if self.root == "":
             raise KeyProblem("root", "is empty: name the folder, or leave it out")
         left = SOURCES[self.source].train
+        if self.batch_size > left:
+            raise KeyProblem("batch_size", f"{self.batch_size} is more than the {left} samples")
         for key in ("split", "subset"):
             part = getattr(self, key)
             try:

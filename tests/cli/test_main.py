@@ -137,3 +137,22 @@ def test_main_exits_with_the_code(raising: Any) -> None:
         with pytest.raises(SystemExit) as raised:
             main(["train"])
         assert raised.value.code == code
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 9 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:1] . can't allocate memory: you tried"),
+    ],
+)
+def test_memory_that_runs_out_is_one_line(error: Exception, raising: Any, capsys: Captured) -> None:
+    raising(error)
+    assert run(["train"]) == 1
+    assert capsys.readouterr().err == f"error: not enough memory: {error}\n"
+
+
+def test_a_defect_of_ours_keeps_its_traceback(raising: Any) -> None:
+    raising(RuntimeError("a defect"))
+    with pytest.raises(RuntimeError, match="a defect"):
+        run(["train"])
