@@ -74,6 +74,18 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
     try:
+        return _run(arguments)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_memory(error):
+            raise
+        return _complain(f"not enough memory: {str(error).splitlines()[0]}", 1)
+    except _ReaderGoneError:
+        _drop_what_cannot_be_written()
+        return 128 + signal.SIGPIPE
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
         result: Any = cli.main(arguments, prog_name="sparsenet", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -84,13 +96,6 @@ def run(arguments: list[str] | None = None) -> int:
         return _complain("stopped", 128 + signal.SIGINT)
     except SparsenetError as error:
         return _complain(str(error), error.exit_code)
-    except (MemoryError, RuntimeError) as error:
-        if not _is_memory(error):
-            raise
-        return _complain(f"not enough memory: {str(error).splitlines()[0]}", 1)
-    except _ReaderGoneError:
-        _drop_what_cannot_be_written()
-        return 128 + signal.SIGPIPE
     return result if isinstance(result, int) else 0
 
 
