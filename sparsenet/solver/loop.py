@@ -97,7 +97,7 @@ class Loop:
                 self._test(listener)
             if self._enter_stage(listener):
                 break
-            loss = self.stepper.step(self.step, self.progress)
+            loss = self._update()
             shown = config.display and self.step % config.display == 0
             # On a GPU to look at the loss is to wait for it: there it is looked at when shown.
             if (shown or not loss.is_cuda) and not math.isfinite(float(loss)):
@@ -138,6 +138,17 @@ class Loop:
             for blob in self.net.blobs
             if blob.index == 0
         }
+
+    def _update(self) -> torch.Tensor:
+        """Make one update; raises NotFiniteError for a factor that float32 cannot hold."""
+        try:
+            return self.stepper.step(self.step, self.progress)
+        except (RuntimeError, ValueError) as error:
+            # torch refuses such a factor in words only; soft_threshold_ names its delta.
+            if "without overflow" not in str(error) and not str(error).startswith("delta is"):
+                raise
+            words = "the learning rate or a strength is beyond what float32 holds"
+            raise NotFiniteError(f"at iteration {self.step} {words}: {error}") from None
 
     def _test_due(self) -> bool:
         interval = self.config.test_interval

@@ -157,6 +157,16 @@ def test_a_loss_that_is_not_finite_ends_with_1(solver: Path, capsys: Captured) -
     assert message.endswith("; there is no snapshot")
 
 
+@pytest.mark.parametrize(
+    "setting",
+    ["base_lr=1e39", "weight_decay=1e39", "regularization.ip={type: shrink, strength: 1e300}"],
+)
+def test_factors_beyond_float32_end_with_1(setting: str, solver: Path, capsys: Captured) -> None:
+    assert train(solver, f"--set={setting}", "--quiet") == 1
+    message = error_of(capsys)
+    assert "at iteration 0 the learning rate or a strength is beyond what float32 holds" in message
+
+
 def test_a_folder_that_cannot_be_made_ends_with_1_before_training(
     solver: Path, capsys: Captured
 ) -> None:
