@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sparsenet.config.graph import Graph, build_graph, has_phase
 from sparsenet.config.net import NetConfig
-from sparsenet.layers.base import PHASES, Phase, WeightedLayer
+from sparsenet.layers.base import PHASES, ParameterLayer, Phase, WeightedLayer
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,14 @@ class Blob:
     """One trained tensor: `name` is `layer.weight` or `layer.bias`, `index` Caffe's blob number."""
 
     name: str
-    layer: WeightedLayer
+    layer: ParameterLayer
     index: int
     tensor: nn.Parameter
+
+    @property
+    def is_weight(self) -> bool:
+        """Whether these are weights: what is regularized, constrained, pruned and counted."""
+        return self.index == 0 and isinstance(self.layer, WeightedLayer)
 
     @property
     def lr_mult(self) -> float:
@@ -53,6 +58,19 @@ class _Call:
     is_loss: bool
 
 
+@dataclass(frozen=True)
+class _Statistic:
+    """A module's buffer, which moves with its module and so is looked up each time."""
+
+    name: str
+    module: nn.Module
+    buffer: str
+
+    @property
+    def tensor(self) -> Tensor:
+        return self.module.get_buffer(self.buffer)
+
+
 class Net(nn.Module):
     """A checked net. Layers of the same record are one module in every phase.
 
@@ -65,6 +83,7 @@ class Net(nn.Module):
         self.config = config
         self.graphs: dict[Phase, Graph] = {}
         self.blobs: list[Blob] = []
+        self._statistics: list[_Statistic] = []
         self._calls: dict[Phase, list[_Call]] = {}
         self._by_index: dict[int, nn.Module] = {}
         self.modules_in_order = nn.ModuleList()
@@ -88,9 +107,11 @@ class Net(nn.Module):
         return calls
 
     def _note_blobs(self, layer: object, module: nn.Module) -> None:
-        if isinstance(layer, WeightedLayer):
+        if isinstance(layer, ParameterLayer):
             for index, (name, tensor) in enumerate(module.named_parameters()):
                 self.blobs.append(Blob(f"{layer.name}.{name}", layer, index, tensor))
+            for name, _ in module.named_buffers():
+                self._statistics.append(_Statistic(f"{layer.name}.{name}", module, name))
 
     def forward(self, images: Tensor, labels: Tensor, phase: Phase) -> Outputs:
         """Compute a phase: images (N, C, H, W) float, labels (N,) int64."""
@@ -124,12 +145,20 @@ class Net(nn.Module):
         return next((node.tops[0] for node in nodes if node.layer.is_accuracy), None)
 
     def weights(self) -> dict[str, Tensor]:
-        """Every trained tensor by name, in the net's order; they share memory with the net."""
-        return {blob.name: blob.tensor.detach() for blob in self.blobs}
+        """Every trained tensor and then every statistic, by name, each in the net's order.
+
+        They share memory with the net.
+        """
+        trained = {blob.name: blob.tensor.detach() for blob in self.blobs}
+        return trained | self.statistics()
+
+    def statistics(self) -> dict[str, Tensor]:
+        """What batches have left in the net beside its parameters, by `layer.buffer`."""
+        return {item.name: item.tensor for item in self._statistics}
 
     def first_not_finite(self) -> str | None:
-        """The first layer, in the net's order, with a weight that is infinite or NaN."""
-        for blob in self.blobs:
-            if not torch.isfinite(blob.tensor).all():
-                return blob.layer.name
+        """The first layer with a weight or statistic that is infinite or NaN."""
+        for name, tensor in self.weights().items():
+            if not torch.isfinite(tensor).all():
+                return name.rpartition(".")[0]
         return None

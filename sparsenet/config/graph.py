@@ -153,6 +153,8 @@ class _Wiring:
             return layer.bottom
         if self.previous is None:
             return ()
+        if layer.more_bottoms:
+            return (self.previous,)
         return (self.previous, self.data.top[-1])[: layer.bottoms]
 
     def _names_problem(
@@ -161,11 +163,14 @@ class _Wiring:
         """The key and the problem where the blobs' names cannot be those of this layer."""
         if not bottoms and layer.bottoms:
             return "bottom", "is missing: there is no layer before this one"
-        for key, names, count in (("bottom", bottoms, layer.bottoms), ("top", tops, layer.tops)):
-            if len(names) != count:
+        for key, names, count, more in (
+            ("bottom", bottoms, layer.bottoms, layer.more_bottoms),
+            ("top", tops, layer.tops, layer.more_tops),
+        ):
+            if len(names) < count or (len(names) > count and not more):
                 takes = f"{layer.type} {'reads' if key == 'bottom' else 'writes'} {count}"
-                blobs = f"blob{'s' * (count != 1)}, not {len(names)}"
-                return key, f"[{', '.join(names)}]: {takes} {blobs}"
+                blobs = f"{' or more' * more} blob{'s' * (count != 1)}, not {len(names)}"
+                return key, f"[{', '.join(names)}]: {takes}{blobs}"
         for name in bottoms:
             if name not in self.shapes:
                 known = nearest(name, self.shapes)

@@ -40,7 +40,11 @@ class Layer(Record):
     """The keys every layer has."""
 
     bottoms: ClassVar[int] = 1
+    """Blobs it reads; the least number of them where `more_bottoms`."""
+    more_bottoms: ClassVar[bool] = False
     tops: ClassVar[int] = 1
+    """Blobs it writes; the least number of them where `more_tops`."""
+    more_tops: ClassVar[bool] = False
     is_loss: ClassVar[bool] = False
     """Its top is a part of the net's loss: one number a batch."""
     is_accuracy: ClassVar[bool] = False
@@ -77,13 +81,32 @@ class Layer(Record):
         """The torch module, its parameters filled from `generator`."""
         raise NotImplementedError
 
+    def multiply_accumulates(self, bottoms: tuple[Shape, ...]) -> int:
+        """Multiplications by a weight, each with its addition, that one example takes.
 
-class WeightedLayer(Layer):
-    """A layer with a weight and a bias blob, both filled, multiplied and regularized by options."""
+        As the field counts them: those of convolutions and fully connected layers alone.
+        """
+        return 0
+
+
+class ParameterLayer(Layer):
+    """A layer with parameters, the first called `weight` and the second, if any, `bias`.
+
+    Its module's buffers are statistics: stored with the parameters, but not trained.
+    """
 
     param: Listed[Param] = Field(
         (), max_length=2, description="lr_mult and decay_mult, first of the weights then the biases"
     )
+
+    def multipliers(self, blob: int) -> Param:
+        """Multipliers of blob 0 (weights) or 1 (biases)."""
+        return self.param[blob] if blob < len(self.param) else Param()
+
+
+class WeightedLayer(ParameterLayer):
+    """A layer whose weights can be regularized, constrained and pruned, and which has biases."""
+
     regularization: AnyRegularizer | None = Field(
         None, description="of the weights; left out: the solver's regularization_type"
     )
@@ -96,10 +119,6 @@ class WeightedLayer(Layer):
     def has_bias(self) -> bool:
         """Whether the layer has blob 1, one bias for each output."""
         raise NotImplementedError
-
-    def multipliers(self, blob: int) -> Param:
-        """Multipliers of blob 0 (weights) or 1 (biases)."""
-        return self.param[blob] if blob < len(self.param) else Param()
 
 
 LAYERS: dict[str, type[Layer]] = {}

@@ -136,7 +136,7 @@ class Loop:
         return {
             blob.layer.name: int(torch.count_nonzero(blob.tensor))
             for blob in self.net.blobs
-            if blob.index == 0
+            if blob.is_weight
         }
 
     def _update(self) -> torch.Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sparsenet.config.solver import SolverConfig
 from sparsenet.data.batches import Batches
+from sparsenet.layers.base import WeightedLayer
 from sparsenet.net import Blob, Net, Outputs
 from sparsenet.regularization.regularizers import L1, L2, Regularizer
 from sparsenet.regularization.schedule import Progress, Schedule
@@ -45,7 +46,8 @@ class Stepper:
     def _with_rules(self, blob: Blob) -> _Trained:
         """Weights have their layer's regularizer, biases the solver's."""
         default = L1() if self.config.regularization_type == "L1" else L2()
-        own = blob.layer.regularization if blob.index == 0 else None
+        weighted = blob.layer if blob.index == 0 else None
+        own = weighted.regularization if isinstance(weighted, WeightedLayer) else None
         return _Trained(blob, own or default, self.update.new_state(blob.tensor))
 
     @property

@@ -151,7 +151,7 @@ def counted_memory(net: Net) -> ModelMemory:
             biases.get(blob.layer.name, 0),
         )
         for blob in net.blobs
-        if blob.index == 0
+        if blob.is_weight
     )
 
 

@@ -161,7 +161,7 @@ def _measured(
     net: Net, given: Checkpoint, pruning: Pruning, batches: Mapping[Phase, Batches]
 ) -> Measured:
     copy_weights(net, given.weights)
-    pruning.prune_({blob.layer.name: blob.tensor.detach() for blob in net.blobs if blob.index == 0})
+    pruning.prune_({blob.layer.name: blob.tensor.detach() for blob in net.blobs if blob.is_weight})
     scores = {phase: evaluate(net, held_out, phase) for phase, held_out in batches.items()}
     delta = None if pruning.delta is None else plain(pruning.delta)
     return Measured(pruning.label, delta, scores, counted_memory(net))

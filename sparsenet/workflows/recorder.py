@@ -28,7 +28,7 @@ class Recorder:
     ) -> None:
         self.parts, self.folder, self.log, self.display = parts, folder, log, display
         self.events = events
-        weights = [blob for blob in parts.net.blobs if blob.index == 0]
+        weights = [blob for blob in parts.net.blobs if blob.is_weight]
         self._sizes = {blob.layer.name: blob.tensor.numel() for blob in weights}
         self._saved: tuple[object, ...] = ()
 
