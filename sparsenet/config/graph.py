@@ -8,7 +8,15 @@ from math import prod
 from sparsenet.config.net import NetConfig
 from sparsenet.errors import listed, nearest
 from sparsenet.layers import LAYERS
-from sparsenet.layers.base import PHASES, Layer, Phase, Shape, ShapeError, WeightedLayer
+from sparsenet.layers.base import (
+    PHASES,
+    Layer,
+    ParameterLayer,
+    Phase,
+    Shape,
+    ShapeError,
+    WeightedLayer,
+)
 from sparsenet.layers.data import Data
 from sparsenet.record import KeyPath
 
@@ -184,8 +192,8 @@ class _Wiring:
 def _checked_shapes(layer: Layer, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
     """The layer's tops' shapes; raises ShapeError, also for more numbers than a blob can have."""
     tops = layer.output_shapes(bottoms)
-    weights = (layer.weight_shape(bottoms[0]),) if isinstance(layer, WeightedLayer) else ()
-    for shape in (*weights, *tops):
+    parameters = layer.parameter_shapes(bottoms) if isinstance(layer, ParameterLayer) else ()
+    for shape in (*parameters, *tops):
         if prod(shape) > MAX_COUNT:
             raise ShapeError(f"{prod(shape):,} numbers are more than the {MAX_COUNT:,} of a blob")
     return tops

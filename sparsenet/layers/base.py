@@ -99,6 +99,13 @@ class ParameterLayer(Layer):
         (), max_length=2, description="lr_mult and decay_mult, first of the weights then the biases"
     )
 
+    def parameter_shapes(self, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        """Shapes of the parameters of the module, in its order; raises ShapeError.
+
+        So that what a net takes is known without building it.
+        """
+        raise NotImplementedError
+
     def multipliers(self, blob: int) -> Param:
         """Multipliers of blob 0 (weights) or 1 (biases)."""
         return self.param[blob] if blob < len(self.param) else Param()
@@ -119,6 +126,11 @@ class WeightedLayer(ParameterLayer):
     def has_bias(self) -> bool:
         """Whether the layer has blob 1, one bias for each output."""
         raise NotImplementedError
+
+    def parameter_shapes(self, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        """The weights', and where there is a bias the length of the weights' first axis."""
+        weight = self.weight_shape(bottoms[0])
+        return (weight, weight[:1]) if self.has_bias else (weight,)
 
 
 LAYERS: dict[str, type[Layer]] = {}

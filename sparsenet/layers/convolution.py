@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -73,6 +74,11 @@ class Convolution(FilledLayer, WindowLayer):
         rows = (padded[0] - span[0]) // stride_h + 1
         columns = (padded[1] - span[1]) // stride_w + 1
         return ((self.num_output, rows, columns),)
+
+    def multiply_accumulates(self, bottoms: tuple[Shape, ...]) -> int:
+        """Each weight once for each pixel of the tops: those over the padding count too."""
+        (_, rows, columns), *_ = self.output_shapes(bottoms)
+        return math.prod(self.weight_shape(bottoms[0])) * rows * columns
 
     def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
         """A module with the filled `weight` and `bias`; raises ShapeError."""

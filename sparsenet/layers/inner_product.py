@@ -35,6 +35,10 @@ class InnerProduct(FilledLayer):
         self.check_weights(self.weight_shape(bottoms[0]))
         return ((self.num_output,),)
 
+    def multiply_accumulates(self, bottoms: tuple[Shape, ...]) -> int:
+        """Each weight once."""
+        return math.prod(self.weight_shape(bottoms[0]))
+
     def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
         """A module with the filled `weight` and `bias`; raises ShapeError."""
         return InnerProductModule(*self.fill_weights(self.weight_shape(bottoms[0]), generator))

@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from sparsenet.layers import LAYERS
+from sparsenet.layers.base import ParameterLayer
 
 FILLED = {
     "weight_filler": {"type": "gaussian", "std": 0.5},
@@ -95,6 +97,21 @@ def test_tops_have_the_shapes_that_were_promised(name, keys, bottoms):
     assert len(shapes) == layer.tops == 1
     assert len(bottoms) == layer.bottoms
     assert tuple(top.shape) == (shapes[0] if is_judge(layer) else (2, *shapes[0]))
+
+
+@every_layer
+def test_parameters_have_the_shapes_that_were_promised(name, keys, bottoms):
+    layer, module = built(name, keys, bottoms)
+    held = tuple(tuple(parameter.shape) for parameter in module.parameters())
+    assert held == (layer.parameter_shapes(bottoms) if isinstance(layer, ParameterLayer) else ())
+
+
+@over([e for e in EXAMPLES if e[0] in {"Convolution", "InnerProduct"}])
+def test_multiply_accumulates_are_half_the_operations_that_torch_counts(name, keys, bottoms):
+    layer, module = built(name, keys, bottoms)
+    with FlopCounterMode(display=False) as counter:
+        module(batch(layer, bottoms)[0].float())
+    assert counter.get_total_flops() == 2 * 2 * layer.multiply_accumulates(bottoms)
 
 
 @every_layer

@@ -64,3 +64,7 @@ def test_labels_have_nothing_to_multiply():
         filled().output_shapes(((),))
     message = "InnerProduct needs features or an image, not one value an example"
     assert str(error.value) == message
+
+
+def test_each_weight_multiplies_once_an_example():
+    assert filled().multiply_accumulates(((3, 2, 4),)) == 5 * 24
