@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from typing import Any
 
 from sparsenet.storage.accounting import LayerMemory, ModelMemory, Total
 from sparsenet.storage.formats import FORMATS
+from sparsenet.tables import aligned
 
 SPEED_NOTE = (
     "A smaller file is not by itself a faster network: dense code takes as long over zeros."
 )
-_WIDTH = 110  # columns a terminal is expected to have, where a net's names allow it
 _SIZES = (*FORMATS, "best", "floor")
 
 
@@ -34,7 +33,7 @@ def memory_table(memory: ModelMemory, counts: str = "nonzeros") -> str:
     rows = [_cells(layer.name, _dims(layer), layer, layer.best) for layer in memory.layers]
     rows.append(_cells("total", "weights", memory.weights))
     rows.append(_cells("total", "+ biases", memory.total))
-    lines = _aligned([header, *rows])
+    lines = aligned([header, *rows], left=(0, 1, len(header) - 2))
     rule = "-" * len(lines[0])
     body = [lines[0], rule, *lines[1:-2], rule, *lines[-2:]]
     return "\n".join([*(line.rstrip() for line in body), "", *_summary(memory), SPEED_NOTE])
@@ -100,20 +99,6 @@ def _cells(name: str, shape: str, part: LayerMemory | Total, best: str = "") -> 
     sizes = [human_bytes(part.bytes[key]).replace(" ", "") for key in _SIZES]
     numbers = [f"{part.params:,}", f"{part.nonzeros:,}", f"{100 * part.density:.1f}"]
     return [name, shape, *numbers, *sizes[:-1], best, sizes[-1]]
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of equal width: texts to the left and numbers to the right, two columns between them."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    gap = "  " if sum(widths) + 2 * (len(widths) - 1) <= _WIDTH else " "
-    left = (0, 1, len(widths) - 2)
-    return [
-        gap.join(
-            cell.ljust(width) if place in left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
 
 
 def _summary(memory: ModelMemory) -> list[str]:

@@ -12,6 +12,7 @@ from sparsenet.layers.base import Phase
 from sparsenet.solver.evaluate import Score
 from sparsenet.storage.accounting import ModelMemory
 from sparsenet.storage.report import human_bytes
+from sparsenet.tables import aligned
 from sparsenet.workflows.retrain import Retrained
 
 UNPRUNED = "unpruned"
@@ -93,7 +94,7 @@ def _decimal(value: float | None) -> str:
 def threshold_table(points: Sequence[Measured], source: str, *, retrained: bool) -> str:
     """The same for a reader; `source` names the network, `retrained` adds the l0 columns."""
     rows = [_cells(point, retrained=retrained) for point in points]
-    lines = _aligned([_header(retrained=retrained), *rows])
+    lines = aligned(_with_values([_header(retrained=retrained), *rows]))
     notes = [f"{point.label}: {point.note}" for point in points if point.note]
     explained = [_NOTE, _RETRAINED_NOTE] if retrained else [_NOTE]
     rule = "-" * max(map(len, lines))
@@ -101,17 +102,10 @@ def threshold_table(points: Sequence[Measured], source: str, *, retrained: bool)
     return "\n".join([*head, *lines[1:], "", *explained, *notes, ""])
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The first column to the left and numbers to the right; columns with no value are left out."""
+def _with_values(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """The rows without the columns in which no row below the first has a value."""
     columns = [column for column in zip(*rows, strict=True) if set(column[1:]) != {"-"}]
-    widths = [max(map(len, column)) for column in columns]
-    return [
-        "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in zip(*columns, strict=True)
-    ]
+    return list(zip(*columns, strict=True))
 
 
 def _header(*, retrained: bool) -> list[str]:
