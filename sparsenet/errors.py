@@ -31,8 +31,15 @@ class Problem:
 
     def __str__(self) -> str:
         line = ": ".join(part for part in (self.where, self.key, self.message) if part)
-        # A key or file name may hold a line break, or a sequence that would steer the terminal.
-        return "".join(c if c.isprintable() else _escaped(c) for c in line)
+        return printable(line)
+
+
+def printable(text: str) -> str:
+    r"""The text with what has no glyph escaped, as `\n` or `\x1b`.
+
+    A key or file name may hold a line break, or a sequence that would steer the terminal.
+    """
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
 def _escaped(character: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from sparsenet import __version__
-from sparsenet.errors import SparsenetError
+from sparsenet.errors import SparsenetError, printable
 
 _COMMANDS = {
     "train": "train a network from a solver file",
@@ -116,7 +116,5 @@ def _drop_what_cannot_be_written() -> None:
 
 def _complain(message: str, exit_code: int) -> int:
     for line in message.splitlines():
-        # What a file says must not steer the terminal that it is shown on.
-        shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
-        click.echo(f"error: {shown}", err=True)
+        click.echo(f"error: {printable(line)}", err=True)
     return exit_code
