@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -149,16 +151,36 @@ class Net(nn.Module):
 
         They share memory with the net.
         """
-        trained = {blob.name: blob.tensor.detach() for blob in self.blobs}
-        return trained | self.statistics()
+        return self._trained() | self.statistics()
+
+    def _trained(self) -> dict[str, Tensor]:
+        return {blob.name: blob.tensor.detach() for blob in self.blobs}
 
     def statistics(self) -> dict[str, Tensor]:
         """What batches have left in the net beside its parameters, by `layer.buffer`."""
         return {item.name: item.tensor for item in self._statistics}
 
-    def first_not_finite(self) -> str | None:
-        """The first layer with a weight or statistic that is infinite or NaN."""
-        for name, tensor in self.weights().items():
-            if not torch.isfinite(tensor).all():
-                return name.rpartition(".")[0]
+    @contextmanager
+    def statistics_kept(self) -> Iterator[None]:
+        """In the block TRAIN may be computed to look at it: the statistics are as before after it.
+
+        Bit for bit, and in the memory where they were.
+        """
+        before = {name: tensor.clone() for name, tensor in self.statistics().items()}
+        try:
+            yield
+        finally:
+            for name, tensor in self.statistics().items():
+                tensor.copy_(before[name])
+
+    def first_not_finite(self, *, statistics: bool = True) -> str | None:
+        """What is infinite or NaN first: `the weights of ip1`, else `the statistics of bn1`.
+
+        `statistics` says whether those are looked at; without them a batch has changed nothing.
+        """
+        kinds = {"weights": self._trained(), "statistics": self.statistics() if statistics else {}}
+        for kind, tensors in kinds.items():
+            for name, tensor in tensors.items():
+                if not torch.isfinite(tensor).all():
+                    return f"the {kind} of {name.rpartition('.')[0]}"
         return None

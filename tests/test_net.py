@@ -167,7 +167,7 @@ def test_the_first_layer_that_is_not_finite_is_the_first_in_the_nets_order(value
     assert net.first_not_finite() is None
     for name, layer in (("ip.bias", "ip"), ("hidden.weight", "hidden"), ("conv.bias", "conv")):
         net.weights()[name].view(-1)[0] = value
-        assert net.first_not_finite() == layer
+        assert net.first_not_finite() == f"the weights of {layer}"
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])

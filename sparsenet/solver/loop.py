@@ -211,16 +211,16 @@ class Loop:
 
     def _cause(self) -> str:
         """What the loss that is not finite came from."""
-        layer = self.net.first_not_finite()
-        if layer is not None:
+        # The batch of this loss has changed all statistics: they say nothing of its cause.
+        spoilt = self.net.first_not_finite(statistics=False)
+        if spoilt is not None:
             # On a GPU updates have been made since, and what the loss spoilt by them is not known.
             first = "went first" if self.train.device.type == "cpu" else "are not finite either"
-            return f"the weights of {layer} {first}"
+            return f"{spoilt} {first}"
         blob = self.stepper.first_blob_not_finite(self.step) or "the sum of the losses"
         return f"all weights are still finite, the first blob that is not is {blob}"
 
     def _require_finite(self) -> None:
         """Raise NotFiniteError rather than have weights saved that nothing can be trained from."""
-        if (layer := self.net.first_not_finite()) is not None:
-            words = f"the weights of {layer} are not finite"
-            raise NotFiniteError(f"after {self.step} updates {words}")
+        if (spoilt := self.net.first_not_finite()) is not None:
+            raise NotFiniteError(f"after {self.step} updates {spoilt} are not finite")

@@ -112,8 +112,10 @@ class Stepper:
     @torch.no_grad()
     def first_blob_not_finite(self, step: int) -> str | None:
         """The first blob with an infinite or NaN value when update `step` + 1 is to be made."""
-        found = (self._forward(index).first_not_finite() for index in self._parts(step))
-        return next(filter(None, found), None)
+        with self.net.statistics_kept():
+            found = [self._forward(index).first_not_finite() for index in self._parts(step)]
+        everywhere = ranks.gathered(next(filter(None, found), None))
+        return next(filter(None, everywhere), None)
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.config.precision == "bf16":

@@ -91,9 +91,8 @@ class Recorder:
 
         Raises NotFiniteError: the updates may have spoilt the weights before a loss has shown it.
         """
-        if (layer := self.parts.net.first_not_finite()) is not None:
-            words = f"the weights of {layer} are not finite"
-            raise NotFiniteError(f"after {loop.step} updates {words}")
+        if (spoilt := self.parts.net.first_not_finite()) is not None:
+            raise NotFiniteError(f"after {loop.step} updates {spoilt} are not finite")
         weights = self.parts.net.weights()
         in_force = loop.balls_in_force()
         with constrained(weights, in_force) as pending:

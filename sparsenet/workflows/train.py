@@ -137,10 +137,14 @@ def _read(solver: Path, options: TrainOptions) -> Configuration:
 
 
 def try_phases(parts: Parts) -> None:
-    """One forward pass in each phase, so that what cannot work fails before the first update."""
-    for phase, batches in parts.batches.items():
-        images, labels = batches.batch(0)
-        parts.net(images[:1], labels[:1], phase)
+    """One forward pass in each phase, so that what cannot work fails before the first update.
+
+    Of two samples, since one alone has no variance that a BatchNorm could normalise by.
+    """
+    with parts.net.statistics_kept():
+        for phase, batches in parts.batches.items():
+            images, labels = batches.batch(0)
+            parts.net(images[:2], labels[:2], phase)
 
 
 def _take_weights(parts: Parts, path: Path, given: Checkpoint) -> dict[str, list[str]]:
