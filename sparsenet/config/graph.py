@@ -92,7 +92,7 @@ def _training_problems(net: NetConfig) -> list[GraphProblem]:
         losses = listed(name for name, layer in LAYERS.items() if layer.is_loss)
         problems.append((("layers",), f"there is no loss in phase TRAIN: add a {losses} layer"))
     for index, layer in enumerate(net.layers):
-        if isinstance(layer, WeightedLayer) and not in_phase(layer, "TRAIN"):
+        if isinstance(layer, ParameterLayer) and not in_phase(layer, "TRAIN"):
             key = "phase" if layer.phase else "include"
             words = f"leaves out TRAIN, so the weights of {layer.name!r} would never be trained"
             problems.append((("layers", index, key), words))

@@ -7,7 +7,9 @@ from sparsenet.layers import (
     dropout,
     inner_product,
     loss,
+    normalization,
     pooling,
+    scale,
 )
 from sparsenet.layers.base import LAYERS
 
@@ -19,5 +21,7 @@ __all__ = [
     "dropout",
     "inner_product",
     "loss",
+    "normalization",
     "pooling",
+    "scale",
 ]

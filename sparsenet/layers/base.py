@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from sparsenet.record import Listed, OneOrMany, Record, registering
 from sparsenet.regularization.regularizers import AnyRegularizer
@@ -73,6 +73,11 @@ class Layer(Record):
         named = (*(self.phase or ()), *(rule.phase for rule in self.include or ()))
         return named or PHASES
 
+    @property
+    def top_names(self) -> tuple[str, ...]:
+        """The blobs it writes."""
+        return self.top or (self.name,)
+
     def output_shapes(self, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
         """Shapes of the tops for the shapes of the bottoms; raises ShapeError."""
         return bottoms
@@ -105,6 +110,10 @@ class ParameterLayer(Layer):
         So that what a net takes is known without building it.
         """
         raise NotImplementedError
+
+    def statistic_shapes(self, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        """Shapes of the statistics, the module's buffers, in its order; raises ShapeError."""
+        return ()
 
     def multipliers(self, blob: int) -> Param:
         """Multipliers of blob 0 (weights) or 1 (biases)."""
@@ -142,3 +151,15 @@ def need_image(layer: str, shape: Shape) -> tuple[int, int, int]:
     if len(shape) != 3:
         raise ShapeError(f"{layer} needs channels, height and width, not {shape}")
     return shape[0], shape[1], shape[2]
+
+
+def need_channels(layer: str, shape: Shape) -> int:
+    """The channels of an image, or the number of features; raises ShapeError for a label."""
+    if not shape:
+        raise ShapeError(f"{layer} needs features or an image, not one value an example")
+    return shape[0]
+
+
+def widened(values: Tensor) -> Tensor:
+    """The values as float32, or float64 where they are: for sums that bfloat16 would round away."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

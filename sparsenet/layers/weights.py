@@ -38,9 +38,9 @@ class FilledLayer(WeightedLayer):
 
     def check_weights(self, shape: Shape) -> None:
         """Raise ShapeError where a filler cannot fill a weight of this shape, or its bias."""
-        _check("weight_filler", self.weight_filler, shape)
+        check_filler("weight_filler", self.weight_filler, shape)
         if self.bias_term:
-            _check("bias_filler", self.bias_filler, (self.num_output,))
+            check_filler("bias_filler", self.bias_filler, (self.num_output,))
 
     def fill_weights(
         self, shape: Shape, generator: torch.Generator
@@ -52,7 +52,8 @@ class FilledLayer(WeightedLayer):
         return weight, self.bias_filler.fill((self.num_output,), generator)
 
 
-def _check(key: str, filler: Filler, shape: Shape) -> None:
+def check_filler(key: str, filler: Filler, shape: Shape) -> None:
+    """Raise ShapeError, naming the key, where its filler cannot fill a blob of this shape."""
     try:
         filler.check(shape)
     except ShapeError as error:

@@ -63,6 +63,15 @@ def over(examples):
 every_layer = over(EXAMPLES)
 
 
+    ("BatchNorm", {}, (IMAGE,)),
+    ("BatchNorm", {"use_global_stats": True, "eps": 0.5}, ((7,),)),
+    ("BatchNormScale", {**FILLED, "moving_average_fraction": 0.5}, (IMAGE,)),
+    ("BatchNormScale", {"use_global_stats": True}, (IMAGE,)),
+    ("BatchNormScale", {}, ((7,),)),
+    ("Scale", {"bias_term": True, "bias_filler": FILLED["bias_filler"]}, (IMAGE,)),
+    ("Scale", {"filler": FILLED["weight_filler"]}, ((7,),)),
+    ("PReLU", {"filler": FILLED["weight_filler"]}, (IMAGE,)),
+    ("PReLU", {"channel_shared": True}, ((7,),)),
 def built(name, keys, bottoms):
     layer = LAYERS[name].model_validate({"name": "layer", "type": name, **keys})
     return layer, layer.build(bottoms, torch.Generator().manual_seed(5))
@@ -167,7 +176,8 @@ def test_building_is_a_function_of_the_generator(name, keys, bottoms):
     assert torch.equal(state, torch.get_rng_state())
     assert first.keys() == again.keys()
     assert all(torch.equal(first[key], again[key]) for key in first)
-    assert set(first) <= {"weight", "bias"}
+    parameters = dict(built(name, keys, bottoms)[1].named_parameters())
+    assert set(parameters) <= {"weight", "bias"}
     assert all(value.dtype == torch.float32 for value in first.values())
 
 
