@@ -94,7 +94,8 @@ def _training_problems(net: NetConfig) -> list[GraphProblem]:
     for index, layer in enumerate(net.layers):
         if isinstance(layer, ParameterLayer) and not in_phase(layer, "TRAIN"):
             key = "phase" if layer.phase else "include"
-            words = f"leaves out TRAIN, so the weights of {layer.name!r} would never be trained"
+            what = "the weights of " if isinstance(layer, WeightedLayer) else ""
+            words = f"leaves out TRAIN, so {what}{layer.name!r} would never be trained"
             problems.append((("layers", index, key), words))
     return problems
 
