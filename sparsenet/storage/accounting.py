@@ -7,6 +7,8 @@ Collins & Kohli (2014), Appendix A, with these conventions:
   is stored whatever its value, as a nonzero. A layer says how many it has; the totals come without
   them (`weights`) and with them (`total`), the latter being the network's parameter count as
   published.
+- Where layers have other parameters (scales, shifts, slopes) they count as biases do. Statistics,
+  of batches, are no parameters, but stored as biases are: they count in the bytes of `total` alone.
 - The bytes of a total are sums over the layers. `best` is the sum of each layer's own best.
 - `ratio` = dense bytes / best bytes: how many times smaller than dense.
 """
@@ -29,6 +31,9 @@ from sparsenet.storage.formats import (
     checked_size,
     floor_bytes,
 )
+
+SIZES = (*FORMATS, "best", "floor")
+"""What sizes are given in bytes: by format, the best of them, and the floor below all."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,21 @@ class LayerMemory:
 
 
 @dataclass(frozen=True)
+class OtherMemory:
+    """A layer that has no weights, but parameters of other kinds, or statistics, or both."""
+
+    name: str
+    parameters: int
+    statistics: int
+
+    @property
+    def total(self) -> Total:
+        """The same as parameters, all of them nonzero, and bytes, in every format the same."""
+        size = VALUE_BYTES * (self.parameters + self.statistics)
+        return Total(self.parameters, self.parameters, dict.fromkeys(SIZES, size))
+
+
+@dataclass(frozen=True)
 class Total:
     """Parameters, nonzeros and bytes of a whole network."""
 
@@ -101,33 +121,52 @@ class Total:
 
 @dataclass(frozen=True)
 class ModelMemory:
-    """The layers of a network that have weights, in the net's order, and their totals."""
+    """The layers of a network that have weights, and the others that are stored, in its order."""
 
     layers: tuple[LayerMemory, ...]
+    others: tuple[OtherMemory, ...] = ()
 
     @classmethod
-    def of(cls, layers: Iterable[tuple[str, Sequence[int], int, int]]) -> ModelMemory:
-        """From (layer name, weight shape, weight nonzeros, number of biases) of each layer."""
-        return cls(tuple(LayerMemory(name, tuple(shape), t, b) for name, shape, t, b in layers))
+    def of(
+        cls,
+        layers: Iterable[tuple[str, Sequence[int], int, int]],
+        others: Iterable[tuple[str, int, int]] = (),
+    ) -> ModelMemory:
+        """From (layer name, weight shape, weight nonzeros, number of biases) of each layer.
+
+        And of the others from (layer name, number of parameters, number of statistics).
+        """
+        return cls(
+            tuple(LayerMemory(name, tuple(shape), t, b) for name, shape, t, b in layers),
+            tuple(OtherMemory(*other) for other in others),
+        )
+
+    @cached_property
+    def biases(self) -> int:
+        """The number of biases of the layers that have weights."""
+        return sum(layer.biases for layer in self.layers)
+
+    @cached_property
+    def statistics(self) -> int:
+        """The number of statistics."""
+        return sum(other.statistics for other in self.others)
 
     @cached_property
     def weights(self) -> Total:
-        """The total without biases."""
-        return self._total(biases=0)
+        """The total of the weights alone."""
+        params = sum(layer.params for layer in self.layers)
+        nonzeros = sum(layer.nonzeros for layer in self.layers)
+        sizes = {key: sum(layer.bytes[key] for layer in self.layers) for key in SIZES}
+        return Total(params, nonzeros, sizes)
 
     @cached_property
     def total(self) -> Total:
-        """The total with biases."""
-        return self._total(biases=sum(layer.biases for layer in self.layers))
-
-    def _total(self, biases: int) -> Total:
-        params = sum(layer.params for layer in self.layers)
-        nonzeros = sum(layer.nonzeros for layer in self.layers)
-        sizes = {
-            key: sum(layer.bytes[key] for layer in self.layers) + VALUE_BYTES * biases
-            for key in (*FORMATS, "best", "floor")
-        }
-        return Total(params + biases, nonzeros + biases, sizes)
+        """The total with biases and what others there are."""
+        weights = self.weights
+        dense = self.biases + sum(other.parameters for other in self.others)
+        added = VALUE_BYTES * (dense + self.statistics)
+        sizes = {key: size + added for key, size in weights.bytes.items()}
+        return Total(weights.params + dense, weights.nonzeros + dense, sizes)
 
 
 def spread(nonzeros: int, sizes: Sequence[int]) -> list[int]:

@@ -6,14 +6,13 @@ import csv
 import io
 from typing import Any
 
-from sparsenet.storage.accounting import LayerMemory, ModelMemory, Total
+from sparsenet.storage.accounting import SIZES, LayerMemory, ModelMemory, Total
 from sparsenet.storage.formats import FORMATS
 from sparsenet.tables import aligned
 
 SPEED_NOTE = (
     "A smaller file is not by itself a faster network: dense code takes as long over zeros."
 )
-_SIZES = (*FORMATS, "best", "floor")
 
 
 def human_bytes(count: int) -> str:
@@ -27,12 +26,13 @@ def human_bytes(count: int) -> str:
 def memory_table(memory: ModelMemory, counts: str = "nonzeros") -> str:
     """The per-layer table, the totals without and with biases, the ratio to dense and a warning.
 
+    Where there are others than biases besides, parameters or statistics, it says how many.
     `counts` heads the column of the nonzeros: `t` where they are promised and not counted.
     """
     header = ["layer", "shape", "weights", counts, "dens%", *FORMATS, "best", "format", "floor"]
     rows = [_cells(layer.name, _dims(layer), layer, layer.best) for layer in memory.layers]
     rows.append(_cells("total", "weights", memory.weights))
-    rows.append(_cells("total", "+ biases", memory.total))
+    rows.append(_cells("total", f"+ {_rest(memory)}", memory.total))
     lines = aligned([header, *rows], left=(0, 1, len(header) - 2))
     rule = "-" * len(lines[0])
     body = [lines[0], rule, *lines[1:-2], rule, *lines[-2:]]
@@ -40,20 +40,23 @@ def memory_table(memory: ModelMemory, counts: str = "nonzeros") -> str:
 
 
 def memory_csv(memory: ModelMemory) -> str:
-    """One line a layer and two of totals, sizes in bytes, density as a fraction, with a header."""
+    """One line a layer and two of totals, sizes in bytes, density as a fraction, with a header.
+
+    Layers that have no weights follow those that do; their bytes are with their statistics.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    sizes = [f"{name}_bytes" for name in _SIZES]
+    sizes = [f"{name}_bytes" for name in SIZES]
     writer.writerow(["name", "shape", "params", "biases", "nonzeros", "density", *sizes, "best"])
-    biases = sum(layer.biases for layer in memory.layers)
     rows: list[tuple[str, str, int, LayerMemory | Total, str]] = [
         *((layer.name, _dims(layer), layer.biases, layer, layer.best) for layer in memory.layers),
+        *((other.name, "", 0, other.total, "dense") for other in memory.others),
         ("total (weights)", "", 0, memory.weights, ""),
-        ("total (with biases)", "", biases, memory.total, ""),
+        (f"total (with {_rest(memory)})", "", memory.biases, memory.total, ""),
     ]
     for name, shape, count, part, best in rows:
         numbers = [part.params, count, part.nonzeros, f"{part.density:.6f}"]
-        writer.writerow([name, shape, *numbers, *(part.bytes[key] for key in _SIZES), best])
+        writer.writerow([name, shape, *numbers, *(part.bytes[key] for key in SIZES), best])
     return out.getvalue()
 
 
@@ -62,6 +65,8 @@ def memory_json(memory: ModelMemory) -> dict[str, Any]:
 
     A layer's `params`, `nonzeros` and `bytes` are of its weight, with its `biases` beside; `total`
     is with the biases, and `total.weights` without. `ratio` is null where the best takes no byte.
+    Where layers have parameters of other kinds or statistics, `others` lists them, and `total`
+    has them too: the statistics in its bytes alone.
     """
     layers = [
         {
@@ -75,8 +80,10 @@ def memory_json(memory: ModelMemory) -> dict[str, Any]:
         }
         for layer in memory.layers
     ]
+    others = [vars(other) for other in memory.others]
     return {
         "layers": layers,
+        **({"others": others} if others else {}),
         "total": {**_total_json(memory.total), "weights": _total_json(memory.weights)},
     }
 
@@ -96,13 +103,25 @@ def _dims(layer: LayerMemory) -> str:
 
 def _cells(name: str, shape: str, part: LayerMemory | Total, best: str = "") -> list[str]:
     # Sizes without their space: one word a cell is read, and split, at a gap of one column.
-    sizes = [human_bytes(part.bytes[key]).replace(" ", "") for key in _SIZES]
+    sizes = [human_bytes(part.bytes[key]).replace(" ", "") for key in SIZES]
     numbers = [f"{part.params:,}", f"{part.nonzeros:,}", f"{100 * part.density:.1f}"]
     return [name, shape, *numbers, *sizes[:-1], best, sizes[-1]]
 
 
 def _summary(memory: ModelMemory) -> list[str]:
-    return [_sentence("Weights", memory.weights), _sentence("With biases", memory.total)]
+    lines = [_sentence("Weights", memory.weights)]
+    lines.append(_sentence(f"With {_rest(memory)}", memory.total))
+    if memory.others:
+        dense = memory.total.params - memory.weights.params
+        parameters = f"{dense:,} biases, scales and slopes"
+        words = f"{parameters}, and {memory.statistics:,} statistics, which are no parameters"
+        lines.append(f"Others: {words if memory.statistics else parameters}; 4 bytes each.")
+    return lines
+
+
+def _rest(memory: ModelMemory) -> str:
+    """What the total has beside the weights."""
+    return "others" if memory.others else "biases"
 
 
 def _sentence(label: str, total: Total) -> str:

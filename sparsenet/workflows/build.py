@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -11,13 +12,14 @@ from torch import Tensor
 
 from sparsenet.checkpoint import Checkpoint
 from sparsenet.config.constraints import declared_balls, weight_shapes
+from sparsenet.config.graph import build_graph
 from sparsenet.config.load import Configuration
 from sparsenet.config.net import NetConfig
 from sparsenet.config.solver import SolverConfig
 from sparsenet.data.batches import Batches
 from sparsenet.data.phases import open_phases
 from sparsenet.errors import ConfigError
-from sparsenet.layers.base import Phase
+from sparsenet.layers.base import ParameterLayer, Phase, WeightedLayer
 from sparsenet.layout import lay_out_, memory_format_of
 from sparsenet.net import Net
 from sparsenet.regularization.schedule import Schedule
@@ -145,13 +147,16 @@ def counted_memory(net: Net) -> ModelMemory:
     biases = {blob.layer.name: blob.tensor.numel() for blob in net.blobs if blob.index == 1}
     return ModelMemory.of(
         (
-            blob.layer.name,
-            blob.tensor.shape,
-            int(torch.count_nonzero(blob.tensor)),
-            biases.get(blob.layer.name, 0),
-        )
-        for blob in net.blobs
-        if blob.is_weight
+            (
+                blob.layer.name,
+                blob.tensor.shape,
+                int(torch.count_nonzero(blob.tensor)),
+                biases.get(blob.layer.name, 0),
+            )
+            for blob in net.blobs
+            if blob.is_weight
+        ),
+        _others(net.config),
     )
 
 
@@ -166,6 +171,24 @@ def promised_memory(net: NetConfig, counts: Mapping[str, int]) -> ModelMemory:
             parts = spread(counts[ball.name], [sizes[layer] for layer in layers])
             nonzeros.update(zip(layers, parts, strict=True))
     return ModelMemory.of(
-        (name, shape, nonzeros.get(name, sizes[name]), shape[0] if layer.has_bias else 0)
-        for name, (layer, shape) in shapes.items()
+        (
+            (name, shape, nonzeros.get(name, sizes[name]), shape[0] if layer.has_bias else 0)
+            for name, (layer, shape) in shapes.items()
+        ),
+        _others(net),
     )
+
+
+def _others(net: NetConfig) -> list[tuple[str, int, int]]:
+    """The name, parameters and statistics of each layer whose parameters are no weights."""
+    graph, _ = build_graph(net, "TRAIN")
+    assert graph is not None, "a checked net has a TRAIN graph"
+    return [
+        (
+            node.layer.name,
+            sum(map(prod, node.layer.parameter_shapes(node.in_shapes))),
+            sum(map(prod, node.layer.statistic_shapes(node.in_shapes))),
+        )
+        for node in graph.nodes
+        if isinstance(node.layer, ParameterLayer) and not isinstance(node.layer, WeightedLayer)
+    ]

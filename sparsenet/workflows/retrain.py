@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from sparsenet.checkpoint import load_checkpoint
+from sparsenet.config.constraints import weight_shapes
 from sparsenet.config.load import Configuration, differing_keys, from_data
 from sparsenet.config.read import read_yaml, write_yaml
 from sparsenet.errors import ConfigError
@@ -90,6 +91,7 @@ def retrain(
     options = TrainOptions(output=folder.path, resume="auto", device=device)
     result = train(folder.config, options, display)
     checkpoint = load_checkpoint(folder.best if "best" in result.summary else folder.final)
-    weights = (tensor for name, tensor in checkpoint.weights.items() if name.endswith(".weight"))
+    names = weight_shapes(configuration.solver.net)
+    weights = (checkpoint.weights[f"{name}.weight"] for name in names)
     nonzeros = sum(int(torch.count_nonzero(weight)) for weight in weights)
     return Retrained(folder, checkpoint.accuracy, nonzeros)
