@@ -34,19 +34,32 @@ def read_archive(path: Path) -> Any:
     ArchiveError: cut off, damaged, in torch's old format, more than plain data, or larger than its
     file.
     """
+    return _Copier(path.stat().st_size).copied(open_archive(path))
+
+
+def open_archive(path: Path) -> Any:
+    """The content of a whole archive as torch maps it, before it is known what that takes.
+
+    No code in the file is run. Raises ArchiveError: cut off, damaged, in torch's old format, or
+    what torch does not take for plain data.
+    """
     _check_members(path)
+    # Mapped, for not every torch that we run on checks a tensor's size against its record.
+    return load_plain(path, mmap=True)
+
+
+def load_plain(path: Path, mmap: bool) -> Any:
+    """What torch.load with weights_only gives on the CPU; raises ArchiveError."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they are about files that are refused below
-            # Mapped, for not every torch that we run on checks a tensor's size against its record.
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = found[1] if found else "a damaged or foreign pickle"
         raise ArchiveError(f"refused, it holds more than plain data: {what}") from None
     except Exception as error:  # a crafted pickle can make the unpickler raise anything
         raise ArchiveError(_not_whole(error)) from None
-    return _Copier(path.stat().st_size).copied(content)
 
 
 def _check_members(path: Path) -> None:

@@ -24,6 +24,7 @@ from sparsenet.files import replacing
 
 FORMAT = "sparsenet checkpoint"
 VERSION = 1
+_START = 4096  # bytes, of which torch's header is the least part and the format is named first
 _CHECKED = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
 
@@ -130,6 +131,19 @@ def violations(checkpoint: Checkpoint) -> list[str]:
     return found
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file says that it is a checkpoint of ours, which may be damaged all the same.
+
+    Raises ConfigError where there is no such file or it is a YAML file.
+    """
+    _require_file(path)
+    try:
+        with path.open("rb") as stream:
+            return FORMAT.encode() in stream.read(_START)
+    except OSError:
+        return False
+
+
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint on the CPU. No code in the file is run.
 
@@ -137,10 +151,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     is not a whole checkpoint: cut off, damaged, foreign, malicious, of another version, or beyond
     its own constraints.
     """
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such checkpoint")
-    if path.suffix in (".yaml", ".yml"):
-        raise ConfigError(f"{path}: is a YAML file; a checkpoint is needed here")
+    _require_file(path)
     try:
         content = read_archive(path)
     except ArchiveError as error:
@@ -161,6 +172,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if problem := _inconsistency(checkpoint):
         raise CheckpointError(f"{path}: {problem}")
     return checkpoint
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such checkpoint")
+    if path.suffix in (".yaml", ".yml"):
+        raise ConfigError(f"{path}: is a YAML file; a checkpoint is needed here")
 
 
 _CONTENT = TypeAdapter(Checkpoint)

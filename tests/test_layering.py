@@ -20,10 +20,10 @@ MAY_IMPORT = {
     "amounts": "record",
     "tables": "",
     "layout": "",
-    "ranks": "",
+    "ranks": "errors",
     "regularization": "errors record amounts",
     "storage": "errors tables",
-    "data": "errors record amounts layout",
+    "data": "errors record files amounts layout",
     "layers": "errors record layout ranks regularization data",
     "solver.lr_policies": "",
     "solver.update": "",
@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "net": "errors layout config layers",
     "archive": "errors",
     "checkpoint": "errors files archive",
+    "foreign": "errors archive",
     "run_folder": "errors files",
     "metrics": "errors files",
     "progress": "",
@@ -38,14 +39,16 @@ MAY_IMPORT = {
     "plots": "errors files storage",
     "workflows": "*",
     "__init__": "",
-    "cli": "errors storage layers config progress workflows __init__",
+    "cli": "errors ranks storage layers config progress workflows __init__",
     "__main__": "cli",
 }
 
 # Libraries that have one home, so that they can be replaced, or not be imported, in one place.
 HOMES = {
+    "PIL": "data",
     "click": "cli",
     "matplotlib": "plots",
+    "safetensors": "foreign",
     "sklearn": "data",
     "torchvision": "data",
     "tqdm": "progress",

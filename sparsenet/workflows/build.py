@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ from sparsenet.config.net import NetConfig
 from sparsenet.config.solver import SolverConfig
 from sparsenet.data.batches import Batches
 from sparsenet.data.phases import open_phases
-from sparsenet.errors import ConfigError
+from sparsenet.errors import ConfigError, Problem
 from sparsenet.layers.base import ParameterLayer, Phase, WeightedLayer
 from sparsenet.layout import lay_out_, memory_format_of
 from sparsenet.net import Net
@@ -104,29 +103,38 @@ def schedule_of(config: SolverConfig) -> Schedule:
 def copy_weights(net: Net, weights: Mapping[str, Tensor]) -> dict[str, list[str]]:
     """Copy by layer name as Caffe does: which layers were copied, left fresh, and unused.
 
-    Raises ConfigError naming every blob whose shape differs, with both shapes.
+    Of a layer that is copied in part the rest goes by the name of the blob. Raises ConfigError,
+    a line for every blob whose shape differs, with both shapes.
     """
     own = net.weights()
     wrong = [
-        f"{name}: {_dims(weights[name])} in the checkpoint, {_dims(tensor)} in the net"
+        Problem("", name, f"{_dims(weights[name])} in the checkpoint, {_dims(tensor)} in the net")
         for name, tensor in own.items()
         if name in weights and weights[name].shape != tensor.shape
     ]
     if wrong:
-        raise ConfigError("weights of another shape: " + "; ".join(wrong))
+        raise ConfigError(wrong)
     with torch.no_grad():
         for name, tensor in own.items():
             if name in weights:
                 tensor.copy_(weights[name])
+    copied = layers_of(name for name in own if name in weights)
     return {
-        "copied": _layers(name for name in own if name in weights),
-        "fresh": _layers(name for name in own if name not in weights),
-        "unused": _layers(name for name in weights if name not in own),
+        "copied": copied,
+        "fresh": _beside(copied, (name for name in own if name not in weights)),
+        "unused": _beside(copied, (name for name in weights if name not in own)),
     }
 
 
-def _layers(names: Any) -> list[str]:
+def layers_of(names: Iterable[str]) -> list[str]:
+    """The layers of blobs by name, in order, each once."""
     return list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+
+
+def _beside(copied: list[str], names: Iterable[str]) -> list[str]:
+    """The layers of blobs, but the blobs of those layers that were copied in part."""
+    found = ((name, name.rpartition(".")[0]) for name in names)
+    return list(dict.fromkeys(name if layer in copied else layer for name, layer in found))
 
 
 def _dims(tensor: Tensor) -> str:

@@ -45,7 +45,8 @@ def open_stored(path: Path, overrides: Sequence[str] = (), device: str | None = 
     try:
         net = restored_net(checkpoint, configuration, chosen)
     except ConfigError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+        words = "; ".join(map(str, error.problems))
+        raise CheckpointError(f"{path}: {words}") from None
     return StoredNet(checkpoint, configuration, net, chosen)
 
 

@@ -9,29 +9,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sparsenet.checkpoint import Checkpoint, load_checkpoint
+from sparsenet import ranks
 from sparsenet.config.load import Configuration, load_solver
-from sparsenet.config.read import write_yaml
 from sparsenet.errors import ConfigError
-from sparsenet.files import write_text
 from sparsenet.metrics import MetricsLog
 from sparsenet.progress import Display
 from sparsenet.run_folder import RunFolder
 from sparsenet.solver.loop import Loop, NotFiniteError
 from sparsenet.storage.accounting import ModelMemory
-from sparsenet.workflows.build import Parts, build, choose_device, copy_weights, promised_memory
-from sparsenet.workflows.recorder import Recorder
-from sparsenet.workflows.results import Results, read_results, write_results
-from sparsenet.workflows.resume import (
-    Found,
-    find_snapshot,
-    keep_best_,
-    require_own_folder,
-    require_same,
-    restore_,
-)
+from sparsenet.workflows.build import Parts, build, choose_device, promised_memory
+from sparsenet.workflows.recorder import Follower, Recorder, checkpoint_of
+from sparsenet.workflows.results import Results, write_results
+from sparsenet.workflows.resume import keep_best_, restore_
 from sparsenet.workflows.signals import StoppedError, stop_on_signals
+from sparsenet.workflows.start import find_start, open_folder
 from sparsenet.workflows.tensorboard import EventFiles, require_tensorboard
+from sparsenet.workflows.weights import fitting_mean, load_weights, take_weights
 
 MISSED = 3
 
@@ -74,51 +67,45 @@ def dry_run(solver: Path, options: TrainOptions) -> ModelMemory:
     """Build everything, pass one sample through every phase, train nothing and write nothing."""
     configuration = _read(solver, options)
     device = choose_device(configuration.solver.solver_mode, options.device)
-    weights = load_checkpoint(options.weights) if options.weights else None
-    parts = build(configuration, device, weights.mean_image if weights else None)
-    if options.weights and weights:
-        _take_weights(parts, options.weights, weights)
+    given = load_weights(options.weights) if options.weights else None
+    mean, _ = fitting_mean(given, configuration.solver.net)
+    parts = build(configuration, device, mean)
+    if given:
+        take_weights(parts.net, given)
     try_phases(parts)
     return promised_memory(parts.config.net, parts.schedule.final_counts())
 
 
 def train(solver: Path, options: TrainOptions, display: Display) -> TrainResult:
-    """Train as a solver file says.
+    """Train as a solver file says; of processes that train together only rank 0 writes.
 
     Raises ConfigError before anything is written, CheckpointError, FileError, DataError,
     NotFiniteError, and StoppedError after a signal, with the state saved.
     """
     configuration = _read(solver, options)
     folder = run_folder_of(solver, configuration, options.output)
-    given = options.weights
-    if options.overwrite and given and given.resolve().parent == folder.path.resolve():
-        words = f"--overwrite would remove {given}, from which the run is to start"
+    first = options.weights
+    if options.overwrite and first and first.resolve().parent == folder.path.resolve():
+        words = f"--overwrite would remove {first}, from which the run is to start"
         raise ConfigError(f"{words}; choose another folder by --output")
-    found = None
-    if options.resume:
-        found = find_snapshot(options.resume, folder, options.output, display)
-        if found is None:
-            require_own_folder(folder, configuration)
-        else:
-            folder = RunFolder(found.path.parent)
-            require_same(found.snapshot, configuration)
-            if done := _finished(folder, found, configuration):
-                display.note(f"{folder.path} is finished already")
-                return _result(folder, done)
+    asked = (configuration, folder, options.output, options.resume, display)
+    start = ranks.first(lambda: find_start(*asked))
+    folder, found = start.folder, start.found
+    if start.done:
+        display.note(f"{folder.path} is finished already")
+        return _result(folder, start.done)
     device = choose_device(configuration.solver.solver_mode, options.device)
-    weights = load_checkpoint(options.weights) if options.weights else None
-    source = found.snapshot if found else weights
-    parts = build(configuration, device, source.mean_image if source else None)
+    given = load_weights(first) if first and found is None else None
+    mean, told = fitting_mean(given, configuration.solver.net)
+    parts = build(configuration, device, found.snapshot.mean_image if found else mean)
     loop = parts.loop()
-    if options.weights and weights:
-        for words, layers in _take_weights(parts, options.weights, weights).items():
-            if layers:
-                display.note(f"Weights {words}: {', '.join(layers)}")
+    for line in told + (take_weights(parts.net, given) if given else []):
+        display.note(line)
     if found is not None:
         restore_(loop, found)
         keep_best_(loop, folder, display)
     try_phases(parts)
-    folder.open(overwrite=options.overwrite, resuming=options.resume is not None)
+    ranks.first(lambda: open_folder(start, configuration, overwrite=options.overwrite))
     lines = found.state.lines if found else 0
     return _result(folder, _run(parts, loop, lines, folder, options, display))
 
@@ -147,25 +134,6 @@ def try_phases(parts: Parts) -> None:
             parts.net(images[:2], labels[:2], phase)
 
 
-def _take_weights(parts: Parts, path: Path, given: Checkpoint) -> dict[str, list[str]]:
-    """Copy by layer name; raises ConfigError naming the file where they do not fit."""
-    try:
-        copied = copy_weights(parts.net, given.weights)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
-    if not copied["copied"]:
-        words = f"{', '.join(copied['unused'])}, and the net {', '.join(copied['fresh'])}"
-        raise ConfigError(f"{path}: no layer of its net is in this one: it has {words}")
-    return copied
-
-
-def _finished(folder: RunFolder, found: Found, configuration: Configuration) -> Results | None:
-    """The results of a run that has nothing left to do."""
-    ended = found.state.progress.get("finished") is True
-    over = ended or found.snapshot.iter >= configuration.solver.max_iter
-    return read_results(folder, found.snapshot.iter) if over else None
-
-
 def _result(folder: RunFolder, results: Results) -> TrainResult:
     return TrainResult(folder, *results, MISSED if results[0]["missed"] else 0)
 
@@ -178,13 +146,14 @@ def _run(
     options: TrainOptions,
     display: Display,
 ) -> Results:
-    write_text(folder.config, write_yaml(parts.configuration.data))
     with ExitStack() as stack:
-        log = stack.enter_context(closing(MetricsLog(folder.metrics, lines)))
-        events = EventFiles(folder.tensorboard, loop.step) if options.tensorboard else None
-        if events:
-            stack.enter_context(closing(events))
-        recorder = Recorder(parts, folder, log, display, events)
+        recorder = Follower()
+        if ranks.rank() == 0:
+            log = stack.enter_context(closing(MetricsLog(folder.metrics, lines)))
+            events = EventFiles(folder.tensorboard, loop.step) if options.tensorboard else None
+            if events:
+                stack.enter_context(closing(events))
+            recorder = Recorder(parts, folder, log, display, events)
         stopping = stack.enter_context(stop_on_signals())
         stack.callback(display.end)
         display.begin(loop.step, parts.config.max_iter)
@@ -192,11 +161,11 @@ def _run(
             loop.run(recorder, stopping)
             recorder.snapshot(loop)
             stopping.at_once = True
-            if stopping():
+            for number in filter(None, ranks.gathered(stopping.signal)):
                 words = f"stopped after {loop.step} updates; --resume auto goes on from there"
-                raise StoppedError(stopping.signal or 0, words)
+                raise StoppedError(number, words)
             loop.close(recorder)
-            return write_results(parts, loop, folder, recorder.checkpoint(loop))
+            return write_results(parts, loop, folder, checkpoint_of(parts, loop))
         except NotFiniteError as error:
             newest = next(iter(folder.snapshots()), None)
             kept = f"the last good snapshot is {newest}" if newest else "there is no snapshot"

@@ -149,7 +149,7 @@ def test_layers_that_only_one_side_has_are_told():
     given["conv.weight"] = torch.ones(4, 1, 3, 3)
     assert copy_weights(net, given) == {
         "copied": ["conv"],
-        "fresh": ["conv", "ip1", "ip2"],  # conv's bias is fresh
+        "fresh": ["conv.bias", "ip1", "ip2"],
         "unused": ["head"],
     }
     assert (net.weights()["conv.weight"] == 1).all()
@@ -163,7 +163,7 @@ def test_every_blob_of_another_shape_is_named_and_nothing_is_copied():
     with pytest.raises(ConfigError) as caught:
         copy_weights(net, given)
     assert str(caught.value) == (
-        "weights of another shape: conv.bias: 5 in the checkpoint, 4 in the net; "
+        "conv.bias: 5 in the checkpoint, 4 in the net\n"
         "ip1.weight: 3x4 in the checkpoint, 12x144 in the net"
     )
     for name, weight in net.weights().items():
@@ -178,7 +178,7 @@ def test_a_checkpoints_net_is_restored_whole_or_not_at_all():
         assert torch.equal(weight, given[name])
     given.pop("ip1.bias")
     given.pop("ip2.weight")
-    with pytest.raises(ConfigError, match=r"^the checkpoint has no weights for ip1, ip2$"):
+    with pytest.raises(ConfigError, match=r"^the checkpoint has no weights for ip1.bias, ip2$"):
         restored_net(Checkpoint(configuration.data, 7, given), configuration, CPU)
 
 

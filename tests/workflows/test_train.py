@@ -355,15 +355,15 @@ def test_weights_are_copied_by_layer_name_and_what_was_done_is_shown(
 
 def test_weights_of_another_shape_name_the_file_and_both_shapes(home: Path, tmp_path: Path) -> None:
     given = home / "run" / "best.pt"
-    message = refused(
-        ConfigError, home / "solver.yaml", tmp_path / "a", "net.layers.ip1.num_output=30",
-        weights=given,
-    )  # fmt: skip
-    assert message == (
-        f"{given}: weights of another shape: ip1.weight: 20x36 in the checkpoint, 30x36 in the "
-        "net; ip1.bias: 20 in the checkpoint, 30 in the net; ip2.weight: 10x20 in the checkpoint, "
-        "10x30 in the net"
-    )
+    wider = "net.layers.ip1.num_output=30"
+    with pytest.raises(ConfigError) as raised:
+        run(home / "solver.yaml", tmp_path / "a", wider, weights=given)
+    assert str(raised.value).splitlines() == [
+        f"{given}: ip1.weight: 20x36 in the checkpoint, 30x36 in the net",
+        f"{given}: ip1.bias: 20 in the checkpoint, 30 in the net",
+        f"{given}: ip2.weight: 10x20 in the checkpoint, 10x30 in the net",
+        f"{given}: a layer that is renamed in the net is left fresh",
+    ]
     assert not (tmp_path / "a").exists()
 
 
