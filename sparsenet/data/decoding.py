@@ -1,0 +1,128 @@
+"""One image file -> uint8 pixels (channels, height, width), whatever its name says it is.
+
+JPEG is decoded by torchvision, which is several times faster and lets other threads run meanwhile,
+all else by Pillow: torchvision's PNG decoder ends the process where a checksum is wrong. As in
+torchvision's ImageFolder, transparency is dropped and EXIF orientation is not applied.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from sparsenet.data.raw import DataError
+
+# Pillow's limit against small files that decompress to all of the memory.
+MAX_PIXELS = 89_478_485
+_STARTS_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+def decode(path: Path, is_color: bool, resize: int | tuple[int, int] | None = None) -> Tensor:
+    """The image of a file: uint8 (3, height, width), or (1, height, width) of its luminance.
+
+    `resize` is the shorter side in pixels (the other keeps the ratio, truncated), or (height,
+    width); bilinear, antialiased, and the identity where the size is right already. Channels of 16
+    bits keep the upper 8. Raises DataError, naming the file: unreadable, empty, truncated, no
+    image, or of more than MAX_PIXELS.
+    """
+    data = read(path)
+    try:
+        return _resized(_decoded(data, is_color), resize)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    except Exception as error:  # decoders fail on damaged files in any type of exception
+        # Memory that ran out is no fault of the image.
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
+            raise
+        raise DataError(f"{path}: not a whole image: {_why(error)}") from None
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a file. Raises DataError, naming it, where it cannot be read or is empty."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if not data:
+        raise DataError(f"{path}: the file is empty")
+    return data
+
+
+def _decoded(data: bytes, is_color: bool) -> Tensor:
+    import torchvision.io  # noqa: PLC0415 - takes a second to import, and makes torch.ops.image
+
+    size = _jpeg_size(data)
+    if size is None:
+        return _decoded_by_pillow(data, is_color)
+    _check_size(*size)
+    mode = torchvision.io.ImageReadMode.RGB if is_color else torchvision.io.ImageReadMode.GRAY
+    encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+    # Not torchvision.io's decode_jpeg, which warns at every call that TorchCodec will replace it.
+    pixels: Tensor = torch.ops.image.decode_jpeg(encoded, mode.value, False)
+    return pixels
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height in the frame header of a JPEG file; None where there is no plain one."""
+    if not data.startswith(b"\xff\xd8"):
+        return None
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        length, height, width = struct.unpack_from(">HxHH", data, at + 2)
+        if data[at + 1] in _STARTS_OF_FRAME:
+            return width, height
+        at += 2 + length
+    return None
+
+
+def _decoded_by_pillow(data: bytes, is_color: bool) -> Tensor:
+    try:
+        image: Image.Image = Image.open(io.BytesIO(data))
+    except Image.UnidentifiedImageError:
+        raise DataError("not an image") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(str(error).partition(",")[0]) from None
+    _check_size(*image.size)
+    if image.mode == "F":
+        raise DataError("its pixels are floating-point numbers")
+    if image.mode.startswith("I"):  # convert would clip 16 bits to 8
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 0xFFFF:
+            raise DataError("its pixels have more than 16 bits")
+        image = Image.fromarray((values >> 8).astype(np.uint8))
+    image.info.pop("transparency", None)  # it is dropped in any case, and convert would warn of it
+    pixels = np.array(image.convert("RGB" if is_color else "L"))
+    return torch.from_numpy(pixels.reshape(image.height, image.width, -1)).permute(2, 0, 1)
+
+
+def _resized(image: Tensor, resize: int | tuple[int, int] | None) -> Tensor:
+    height, width = size = image.shape[1], image.shape[2]
+    if isinstance(resize, tuple):
+        size = resize
+    elif resize is not None and height <= width:
+        size = resize, int(resize * width / height)
+    elif resize is not None:
+        size = int(resize * height / width), resize
+    if size == (height, width):
+        return image.contiguous()
+    _check_size(size[1], size[0])
+    return interpolate(image[None], size, mode="bilinear", antialias=True)[0].contiguous()
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise DataError(f"{width}x{height} pixels are more than the limit of {MAX_PIXELS:,}")
+
+
+def _why(error: Exception) -> str:
+    """The first line of an exception, without the place in the C++ that torchvision puts first."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return re.sub(r"^.*\.cpp:\d+, ", "", line)[:160]
