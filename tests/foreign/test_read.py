@@ -1,0 +1,260 @@
+"""State dicts and safetensors files: taken whole under our names, or refused in one line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import struct
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from sparsenet.foreign.read import ForeignError, read_foreign
+
+Save = Callable[[Any, Path], None]
+
+
+def save_zip(content: Any, path: Path) -> None:
+    torch.save(content, path)
+
+
+def save_legacy(content: Any, path: Path) -> None:
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+
+
+TORCH = pytest.mark.parametrize("save", [save_zip, save_legacy])
+EVERY = pytest.mark.parametrize("save", [save_zip, save_legacy, save_file])
+
+
+def example() -> nn.Module:
+    torch.manual_seed(1)
+    parts = OrderedDict(conv=nn.Conv2d(2, 3, 3), bn=nn.BatchNorm2d(3), fc=nn.Linear(5, 4))
+    net = nn.Sequential(OrderedDict(block=nn.Sequential(parts)))
+    net(torch.rand(4, 2, 7, 7).requires_grad_())
+    return net
+
+
+def refusal(path: Path) -> str:
+    """Why a file is refused, in one line that names it."""
+    with pytest.raises(ForeignError) as raised:
+        read_foreign(path)
+    message = str(raised.value)
+    assert message.startswith(f"{path}: ")
+    assert len(message.splitlines()) == 1
+    return message.removeprefix(f"{path}: ")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "weights"
+
+
+@EVERY
+def test_a_state_dict_is_taken_under_our_names(save: Save, path: Path) -> None:
+    state = example().state_dict()
+    save(state, path)
+    found = read_foreign(path)
+    assert found.net is None
+    assert found.weights.keys() == NAMES.keys()
+    for ours, theirs in NAMES.items():
+        assert torch.equal(found.weights[ours], state[theirs])
+
+
+NAMES = {
+    "block/conv.weight": "block.conv.weight",
+    "block/conv.bias": "block.conv.bias",
+    "block/bn.weight": "block.bn.weight",
+    "block/bn.bias": "block.bn.bias",
+    "block/bn.mean": "block.bn.running_mean",
+    "block/bn.variance": "block.bn.running_var",
+    "block/fc.weight": "block.fc.weight",
+    "block/fc.bias": "block.fc.bias",
+}
+
+
+@EVERY
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_become_float32(save: Save, dtype: torch.dtype, path: Path) -> None:
+    weight = torch.randn(4, 3).to(dtype)
+    save({"a.weight": weight}, path)
+    assert torch.equal(read_foreign(path).weights["a.weight"], weight.float())
+
+
+@TORCH
+def test_parameters_views_and_layouts_come_back_plain(save: Save, path: Path) -> None:
+    large = torch.rand(6, 4, 3, 3)
+    given = {
+        "parameter": nn.Parameter(torch.rand(3)),
+        "view": large[2],
+        "last": large.contiguous(memory_format=torch.channels_last),
+        "transposed": torch.rand(5, 4).t(),
+    }
+    save({f"a.{name}": tensor for name, tensor in given.items()}, path)
+    for name, tensor in read_foreign(path).weights.items():
+        assert torch.equal(tensor, given[name.removeprefix("a.")])
+        assert type(tensor) is Tensor
+        assert tensor.is_contiguous()
+        assert not tensor.requires_grad
+
+
+@TORCH
+def test_what_training_scripts_put_around_is_taken_off(save: Save, path: Path) -> None:
+    state = example().state_dict()
+    save(state, path)
+    plain = read_foreign(path).weights
+    for around in ("state_dict", "model"):
+        inner = {f"module.{name}": tensor for name, tensor in state.items()}
+        save({"epoch": 3, around: inner, "optimizer": {"state": {0: torch.ones(2)}}}, path)
+        found = read_foreign(path).weights
+        assert list(found) == list(plain)
+        assert all(torch.equal(found[name], plain[name]) for name in plain)
+
+
+def test_it_has_memory_of_its_own(path: Path) -> None:
+    for save in (save_zip, save_legacy, save_file):
+        save({"a.weight": torch.ones(50)}, path)
+        weight = read_foreign(path).weights["a.weight"]
+        path.write_bytes(b"")
+        assert torch.equal(weight, torch.ones(50))
+
+
+# What is refused
+
+
+@EVERY
+def test_cut_off_anywhere_it_is_refused(save: Save, path: Path) -> None:
+    save(dict(example().state_dict()), path)
+    whole, generator = path.read_bytes(), random.Random(1)
+    for length in {0, 1, 2, len(whole) - 1, *(generator.randrange(len(whole)) for _ in range(25))}:
+        path.write_bytes(whole[:length])
+        refusal(path)
+
+
+@EVERY
+def test_damaged_anywhere_it_ends_in_one_line_or_well(save: Save, path: Path) -> None:
+    save(dict(example().state_dict()), path)
+    whole, generator = path.read_bytes(), random.Random(2)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        damaged[generator.randrange(len(whole))] ^= 1 << generator.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            read_foreign(path)
+        except ForeignError as error:
+            assert len(str(error).splitlines()) == 1  # noqa: PT017
+
+
+def test_what_is_no_file_of_weights_says_what_is_needed(path: Path) -> None:
+    kinds = "not a sparsenet checkpoint, a torch state dict or a safetensors file"
+    for start, words in (
+        (b"", "the file is empty"),
+        (b"\x89PNG\r\n\x1a\n\0", kinds),
+        (b"x", kinds),
+    ):
+        path.write_bytes(start)
+        assert refusal(path) == words
+    path.unlink()
+    assert refusal(path) == "cannot be read: No such file or directory"
+
+
+REMEDY = "; torch.save(model.state_dict(), ...) makes a file of tensors alone"
+
+
+@TORCH
+def test_what_holds_no_state_dict_says_what_it_holds(save: Save, path: Path) -> None:
+    mixed = "holds not only tensors by name: "
+    for content, words in (
+        (torch.ones(2), "holds no tensors by name, but a Tensor"),
+        ([torch.ones(2)], "holds no tensors by name, but a list"),
+        ({}, "holds no tensor"),
+        ({"a": torch.ones(2), "epoch": 3}, f"{mixed}'epoch' is of type int"),
+        ({1: torch.ones(2)}, f"{mixed}1 is of type Tensor"),
+        ({"model": torch.ones(1), "a": {}}, f"{mixed}'a' is of type dict"),
+        ({"a.b": torch.tensor(1j)}, "a.b is not a dense tensor of plain numbers"),
+        ({"a.w": torch.tensor([1.0, float("nan")])}, "a.w has values that are not finite"),
+        ({"a.w": torch.tensor(1e39, dtype=torch.float64)}, "a.w has values that are not finite"),
+        ({"a/b.w": torch.ones(1), "a.b.w": torch.ones(1)}, "holds two tensors that would be a/b.w"),
+    ):  # fmt: skip
+        save(content, path)
+        assert refusal(path) == words
+
+
+def test_tensors_that_are_not_dense_are_refused(path: Path) -> None:
+    for tensor in (torch.zeros(3).to_sparse(), torch.zeros(3, device="meta")):
+        save_zip({"a.weight": tensor}, path)
+        assert refusal(path) == "a.weight is not a dense tensor of plain numbers"
+
+
+class Evil:
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.file}",)
+
+
+@TORCH
+def test_code_is_not_run_and_a_whole_model_gets_the_remedy(save: Save, path: Path) -> None:
+    evil = Evil(path.with_name("hacked"))
+    for content in ({"a.weight": torch.ones(2), "b": evil}, {"state_dict": {}, "b": evil}, evil):
+        save(content, path)
+        assert refusal(path).startswith("refused, it holds more than plain data: posix.system")
+        assert not evil.file.exists()
+    save({"model": {"w": torch.ones(1)}, "args": argparse.Namespace(lr=1)}, path)
+    assert refusal(path) == f"refused, it holds more than plain data: argparse.Namespace{REMEDY}"
+    save(nn.Linear(2, 2), path)
+    message = refusal(path)
+    assert message.startswith("refused, it holds more than plain data")
+    assert message.endswith(REMEDY)
+
+
+@TORCH
+def test_tensors_that_would_outgrow_the_file_are_refused(save: Save, path: Path) -> None:
+    save({"a.weight": torch.zeros(1).expand(10**12)}, path)
+    assert refusal(path) == "refused, it says it is larger than its file"
+    shared = torch.rand(5000)
+    save({f"{i}.weight": shared for i in range(1000)}, path)
+    assert refusal(path) == "refused, it says it is larger than its file"
+
+
+@pytest.mark.parametrize("changed", [(True, False), (False, True), (True, True)])
+def test_a_legacy_file_makes_no_room_for_what_it_does_not_hold(
+    changed: tuple[bool, bool], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """97 elements that become a billion: in the length of the storage, in the shape, in both."""
+    save_legacy({"a.weight": torch.ones(97)}, path)
+    billion = b"J" + (10**9).to_bytes(4, "little")
+    first, *others = path.read_bytes().split(b"Ka")  # the pickle of 97
+    assert len(others) == 2
+    pieces = zip(changed, others, strict=True)
+    path.write_bytes(first + b"".join((billion if c else b"Ka") + part for c, part in pieces))
+    if changed[0]:
+        monkeypatch.setattr(torch, "load", pytest.fail)
+        assert refusal(path) == "refused, it says it is larger than its file"
+    else:
+        refusal(path)
+
+
+def test_a_safetensors_header_is_believed_no_more_than_its_file(path: Path) -> None:
+    def header(shape: int, end: int, dtype: str = "F32") -> bytes:
+        text = f'{{"a":{{"dtype":"{dtype}","shape":[{shape}],"data_offsets":[0,{end}]}}}}'
+        return struct.pack("<Q", len(text)) + text.encode()
+
+    for content, words in (
+        (header(10**9, 4 * 10**9) + bytes(4), "incomplete metadata"),
+        (header(10**9, 4) + bytes(4), "invalid shape"),
+        (header(1, 4, "F7") + bytes(4), "invalid JSON in header: unknown variant `F7`"),
+        (struct.pack("<Q", 10**12) + b"{", "header too large"),
+        (struct.pack("<Q", 5) + b'{"a":', "invalid JSON in header"),
+    ):
+        path.write_bytes(content)
+        assert refusal(path).startswith(f"not a whole safetensors file: {words}")
+    path.write_bytes(header(8, 4, "F4") + bytes(4))
+    refusal(path)
