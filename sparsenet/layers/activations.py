@@ -6,22 +6,47 @@ import math
 from typing import Literal
 
 import torch
-from pydantic import Field
-from torch import nn
+from pydantic import Field, model_validator
+from torch import Tensor, nn
 
-from sparsenet.layers.base import Layer, Shape, ShapeError, register
+from sparsenet.layers.base import Layer, Shape, need_channels, register
+from sparsenet.layout import flatten
+from sparsenet.record import KeyProblem
 
 
 @register
 class ReLU(Layer):
-    """y = max(x, 0) + negative_slope * min(x, 0)."""
+    """y = max(x, 0) + negative_slope * min(x, 0), or with clip y = min(max(x, 0), clip)."""
 
     type: Literal["ReLU"] = Field("ReLU", description="the rectifier")
     negative_slope: float = Field(0.0, description="slope for values below 0")
+    clip: float | None = Field(
+        None, gt=0, description="the largest value, 6 for ReLU6; left out: there is none"
+    )
+
+    @model_validator(mode="after")
+    def _clip_or_slope(self) -> ReLU:
+        if self.clip is not None and self.negative_slope:
+            raise KeyProblem("clip", "cannot stand beside negative_slope; give one of them")
+        return self
 
     def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
-        """A module without parameters; its derivative at 0 is negative_slope."""
+        """A module without parameters; its derivative at 0 is negative_slope, at clip 0."""
+        if self.clip is not None:
+            return nn.Hardtanh(0.0, self.clip)
         return nn.LeakyReLU(self.negative_slope) if self.negative_slope else nn.ReLU()
+
+
+@register
+class ELU(Layer):
+    """y = max(x, 0) + alpha (exp(min(x, 0)) - 1) (Clevert et al. 2016)."""
+
+    type: Literal["ELU"] = Field("ELU", description="the exponential linear unit")
+    alpha: float = Field(1.0, description="-y far below 0, and the derivative at 0")
+
+    def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
+        """A module without parameters."""
+        return nn.ELU(self.alpha)
 
 
 @register
@@ -47,6 +72,36 @@ class TanH(Layer):
 
 
 @register
+class Power(Layer):
+    """y = (shift + scale * x)^power.
+
+    Its derivative at a base of 0 is the function's, where Caffe's divides 0 by 0.
+    """
+
+    type: Literal["Power"] = Field("Power", description="a power of a linear function")
+    power: float = Field(1.0, description="the exponent")
+    scale: float = Field(1.0, description="factor of the bottom")
+    shift: float = Field(0.0, description="what is added to it")
+
+    def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
+        """A module without parameters."""
+        return PowerModule(self.power, self.scale, self.shift)
+
+
+class PowerModule(nn.Module):
+    """A tensor to another of its shape."""
+
+    def __init__(self, power: float, scale: float, shift: float) -> None:
+        super().__init__()
+        self.power, self.scale, self.shift = power, scale, shift
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(shift + scale * x)^power; NaN for a base below 0 and a fractional exponent."""
+        base = self.shift + self.scale * x
+        return base if self.power == 1 else base**self.power
+
+
+@register
 class Flatten(Layer):
     """(channels, height, width) to (channels * height * width,), in that order."""
 
@@ -54,12 +109,20 @@ class Flatten(Layer):
 
     def output_shapes(self, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
         """One axis; raises ShapeError for a label."""
-        _need_channels("Flatten", bottoms[0])
+        need_channels("Flatten", bottoms[0])
         return ((math.prod(bottoms[0]),),)
 
     def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
         """A module without parameters."""
-        return nn.Flatten()
+        return FlattenModule()
+
+
+class FlattenModule(nn.Module):
+    """Examples (N, ...) to (N, features)."""
+
+    def forward(self, examples: Tensor) -> Tensor:
+        """The values in the order C, H, W whatever the memory format."""
+        return flatten(examples)
 
 
 @register
@@ -70,14 +133,9 @@ class Softmax(Layer):
 
     def output_shapes(self, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
         """The bottom's; raises ShapeError for a label."""
-        _need_channels("Softmax", bottoms[0])
+        need_channels("Softmax", bottoms[0])
         return bottoms
 
     def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
         """A module without parameters."""
         return nn.Softmax(dim=1)
-
-
-def _need_channels(layer: str, shape: Shape) -> None:
-    if not shape:
-        raise ShapeError(f"{layer} needs features or an image, not one value an example")
