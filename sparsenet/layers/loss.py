@@ -1,4 +1,4 @@
-"""SoftmaxWithLoss and Accuracy: a net's scores against the labels, one number a batch."""
+"""What losses share, SoftmaxWithLoss and Accuracy: scores against labels, one number a batch."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sparsenet import ranks
 from sparsenet.layers.base import Layer, Shape, ShapeError, register
 
 NO_LABEL = torch.iinfo(torch.int64).min
 """An ignore_label that no label is."""
 
 
-class _Judge(Layer):
+class Judge(Layer):
     """Bottoms: scores (classes, ...) and one label, from 0, for each position of the scores."""
 
     bottoms: ClassVar[int] = 2
@@ -39,57 +40,108 @@ class _Judge(Layer):
         return ((),)
 
 
-@register
-class SoftmaxWithLoss(_Judge):
-    """L = -loss_weight/n sum_i log softmax(x_i)_{label_i}: by default the mean over the batch.
+class Loss(Layer):
+    """A part of the net's loss: loss_weight times L."""
 
-    Computed as x_label - logsumexp(x), so it does not stop at Caffe's -log(FLT_MIN) = 87.3; the
-    gradient is Caffe's.
-    """
-
+    bottoms: ClassVar[int] = 2
     is_loss: ClassVar[bool] = True
 
-    type: Literal["SoftmaxWithLoss"] = Field(
-        "SoftmaxWithLoss", description="the cross-entropy of scores with labels"
-    )
     loss_weight: float = Field(1.0, description="factor of this loss in the net's loss")
+
+
+class NormalizedLoss(Judge, Loss):
+    """A loss that is the sum over the labels that count, divided by n, which is at least 1."""
+
     normalization: Literal["VALID", "FULL", "BATCH_SIZE", "NONE"] = Field(
         "VALID",
         description="n: the labels that count; all labels; the examples; or 1",
     )
 
-    def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
-        """A module without parameters."""
-        return SoftmaxWithLossModule(self.ignore_label, self.normalization, self.loss_weight)
 
+class LossModule(nn.Module):
+    """The net's scores and what is right, as tensors of a batch, to the loss, a scalar."""
 
-class SoftmaxWithLossModule(nn.Module):
-    """Scores (N, C, ...) and integer labels (N, ...) to the loss, a scalar."""
-
-    def __init__(self, ignore_label: int | None, normalization: str, loss_weight: float) -> None:
+    def __init__(self, record: Loss) -> None:
         super().__init__()
-        self.ignore_label = NO_LABEL if ignore_label is None else ignore_label
-        self.normalization, self.loss_weight = normalization, loss_weight
+        self.loss_weight = record.loss_weight
 
     def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
         """The loss times its loss_weight."""
-        labels = _like_positions(labels, scores)
-        summed = F.cross_entropy(scores, labels, ignore_index=self.ignore_label, reduction="sum")
-        loss = summed / self._count(labels)
+        loss = self.loss(scores, labels)
         return loss if self.loss_weight == 1 else loss * self.loss_weight
 
-    def _count(self, labels: Tensor) -> Tensor | int:
+    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """The loss."""
+        raise NotImplementedError
+
+
+class NormalizedLossModule(LossModule):
+    """A loss that knows which labels count."""
+
+    def __init__(self, record: NormalizedLoss) -> None:
+        super().__init__(record)
+        self.normalization = record.normalization
+        self.ignore_label = NO_LABEL if record.ignore_label is None else record.ignore_label
+
+    def normalizer(self, labels: Tensor) -> Tensor | float:
+        """What the sum over whole `labels` (N, ...) is divided by.
+
+        Processes that train together have equal shares of a batch and take the mean of their
+        losses: so each divides by n of the whole batch over their number.
+        """
         if self.normalization == "NONE":
-            return 1
+            return 1 / ranks.size()
         if self.normalization == "BATCH_SIZE":
             return labels.shape[0]
         if self.normalization == "FULL" or self.ignore_label == NO_LABEL:
             return labels.numel()
-        return (labels != self.ignore_label).sum().clamp(min=1)
+        counted = ranks.sum_((labels != self.ignore_label).sum())
+        return counted.clamp(min=1) / ranks.size()
 
 
 @register
-class Accuracy(_Judge):
+class SoftmaxWithLoss(NormalizedLoss):
+    """L = -1/n sum_i sum_c q_ic log softmax(x_i)_c: by default the mean over the batch.
+
+    q_ic is label_smoothing / classes, and 1 - label_smoothing more for the label (Szegedy et al.
+    2016, section 7). Computed as x_c - logsumexp(x), so it does not stop at Caffe's -log(FLT_MIN) =
+    87.3; the gradient is Caffe's.
+    """
+
+    type: Literal["SoftmaxWithLoss"] = Field(
+        "SoftmaxWithLoss", description="the cross-entropy of scores with labels"
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="the part of a label that is spread evenly over all classes"
+    )
+
+    def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
+        """A module without parameters."""
+        return SoftmaxWithLossModule(self)
+
+
+class SoftmaxWithLossModule(NormalizedLossModule):
+    """Scores (N, C, ...) and integer labels (N, ...) to the loss, a scalar."""
+
+    def __init__(self, record: SoftmaxWithLoss) -> None:
+        super().__init__(record)
+        self.label_smoothing = record.label_smoothing
+
+    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """The cross-entropy."""
+        labels = _like_positions(labels, scores)
+        summed = F.cross_entropy(
+            scores,
+            labels,
+            ignore_index=self.ignore_label,
+            reduction="sum",
+            label_smoothing=self.label_smoothing,
+        )
+        return summed / self.normalizer(labels)
+
+
+@register
+class Accuracy(Judge):
     """The fraction of labels with fewer than top_k other scores at least as high as the label's.
 
     So a tie counts against the net, as in Caffe: where all scores are equal, or none is a number,

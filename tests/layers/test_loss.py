@@ -7,7 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
+from sparsenet import ranks
 from sparsenet.layers.base import ShapeError
 from sparsenet.layers.loss import Accuracy, SoftmaxWithLoss
 
@@ -18,11 +20,13 @@ def positions(scores, labels):
         yield scores[(n, slice(None), *where)], labels[(n, *where)]
 
 
-def caffe_loss(scores, labels, ignore, normalization):
+def caffe_loss(scores, labels, ignore, normalization, smoothing=0.0):
     total, counted = 0.0, 0
     for row, label in positions(scores, labels):
         if label != ignore:
-            total -= math.log(np.exp(row[label]) / np.exp(row).sum())
+            for i, score in enumerate(row):
+                target = smoothing / len(row) + (1 - smoothing) * (i == label)
+                total -= target * math.log(np.exp(score) / np.exp(row).sum())
             counted += 1
     counts = {
         "VALID": counted,
@@ -73,10 +77,12 @@ def run(layer, scores, labels):
 @settings(max_examples=60, deadline=None)
 def test_the_loss_is_caffes(space, classes, ignore, seed, data):
     normalization = data.draw(st.sampled_from(["VALID", "FULL", "BATCH_SIZE", "NONE"]))
+    smoothing = data.draw(st.sampled_from([0.0, 0.1, 0.5]))
     ignore = None if ignore == 2 and classes < 3 else ignore
     scores, labels = draw(space, classes, ignore, seed)
-    layer = SoftmaxWithLoss(name="l", ignore_label=ignore, normalization=normalization)
-    expected = caffe_loss(scores, labels, ignore, normalization)
+    keys = {"ignore_label": ignore, "normalization": normalization}
+    layer = SoftmaxWithLoss(name="l", label_smoothing=smoothing, **keys)
+    expected = caffe_loss(scores, labels, ignore, normalization, smoothing)
     assert run(layer, scores, labels).item() == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
@@ -98,6 +104,37 @@ def test_the_gradient_is_probability_minus_label_over_the_batch():
     shifted = np.exp(scores.detach().numpy())
     expected = (shifted / shifted.sum(1, keepdims=True) - np.eye(3)[labels]) / 4
     np.testing.assert_allclose(scores.grad.numpy(), expected, atol=1e-15)
+
+
+def test_without_smoothing_the_loss_is_torchs_bit_for_bit():
+    scores, labels = torch.randn(64, 10), torch.randint(0, 10, (64,))
+    module = SoftmaxWithLoss(name="l").build(((10,), ()), torch.Generator())
+    assert torch.equal(
+        module(scores, labels), F.cross_entropy(scores, labels, reduction="sum") / 64
+    )
+
+
+@pytest.mark.parametrize("ignore", [None, 1])
+def test_smoothed_labels_are_torchs(ignore):
+    scores, labels = torch.randn(64, 10), torch.randint(0, 10, (64,))
+    layer = SoftmaxWithLoss(name="l", label_smoothing=0.1, ignore_label=ignore)
+    ignore_index = -100 if ignore is None else ignore
+    expected = F.cross_entropy(scores, labels, ignore_index=ignore_index, label_smoothing=0.1)
+    torch.testing.assert_close(
+        layer.build(((10,), ()), torch.Generator())(scores, labels), expected
+    )
+
+
+@pytest.mark.parametrize("normalization", ["VALID", "FULL", "BATCH_SIZE", "NONE"])
+def test_the_mean_over_processes_is_the_loss_of_the_whole_batch(normalization, monkeypatch):
+    scores, labels = torch.randn(8, 3), torch.tensor([0, 1, 2, 2, 0, 0, 0, 1])
+    keys = {"ignore_label": 0, "normalization": normalization}
+    module = SoftmaxWithLoss(name="l", **keys).build(((3,), ()), torch.Generator())
+    whole = module(scores, labels)
+    monkeypatch.setattr(ranks, "size", lambda: 2)
+    monkeypatch.setattr(ranks, "sum_", lambda own: own - own + (labels != 0).sum())
+    halves = [module(scores[part], labels[part]) for part in (slice(4), slice(4, 8))]
+    torch.testing.assert_close(sum(halves) / 2, whole)
 
 
 def test_loss_weight_is_a_factor_of_the_loss():
