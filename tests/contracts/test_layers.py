@@ -39,13 +39,48 @@ EXAMPLES = [
     ("InnerProduct", {"num_output": 3, "bias_term": False}, ((7,),)),
     ("ReLU", {}, (IMAGE,)),
     ("ReLU", {"negative_slope": 0.1}, ((7,),)),
+    ("ReLU", {"clip": 1.5}, (IMAGE,)),
+    ("ELU", {"alpha": 0.7}, (IMAGE,)),
+    ("Power", {"power": 3, "scale": -0.5, "shift": 0.2}, (IMAGE,)),
+    ("Power", {"power": -0.75, "shift": 3}, ((7,),)),
+    ("LRN", {"local_size": 3, "alpha": 2, "k": 0.5}, ((5, 3, 2),)),
+    ("LRN", {"local_size": 9}, (IMAGE,)),
+    ("LRN", {"norm_region": "WITHIN_CHANNEL", "local_size": 3}, (IMAGE,)),
+    ("Eltwise", {}, (IMAGE, IMAGE)),
+    ("Eltwise", {"coeff": [1, -0.5, 2]}, ((7,), (7,), (7,))),
+    ("Eltwise", {"operation": "PROD"}, (IMAGE, IMAGE, IMAGE)),
+    ("Eltwise", {"operation": "MAX"}, (IMAGE, IMAGE, IMAGE)),
+    ("Concat", {}, (IMAGE, (1, 3, 4), IMAGE)),
+    ("Concat", {}, ((7,), (2,))),
+    ("Slice", {"top": ["a", "b"]}, ((4, 3, 2),)),
+    ("Slice", {"top": ["a", "b", "c"], "slice_point": [1, 3]}, ((6, 3, 2),)),
+    ("Slice", {}, ((7,),)),
+    ("Split", {"top": ["a", "b", "c"]}, (IMAGE,)),
+    ("Split", {}, ((7,),)),
+    ("ChannelShuffle", {"group": 3}, ((6, 3, 2),)),
     ("Sigmoid", {}, (IMAGE,)),
     ("TanH", {}, (IMAGE,)),
     ("Dropout", {"dropout_ratio": 0.3}, (IMAGE,)),
     ("Flatten", {}, (IMAGE,)),
     ("Softmax", {}, (IMAGE,)),
+    ("BatchNorm", {}, (IMAGE,)),
+    ("BatchNorm", {"use_global_stats": True, "eps": 0.5}, ((7,),)),
+    ("BatchNormScale", {**FILLED, "moving_average_fraction": 0.5}, (IMAGE,)),
+    ("BatchNormScale", {"use_global_stats": True}, (IMAGE,)),
+    ("BatchNormScale", {}, ((7,),)),
+    ("Scale", {"bias_term": True, "bias_filler": FILLED["bias_filler"]}, (IMAGE,)),
+    ("Scale", {"filler": FILLED["weight_filler"]}, ((7,),)),
+    ("PReLU", {"filler": FILLED["weight_filler"]}, (IMAGE,)),
+    ("PReLU", {"channel_shared": True}, ((7,),)),
     ("SoftmaxWithLoss", {}, ((4,), ())),
     ("SoftmaxWithLoss", {"ignore_label": 1, "normalization": "FULL"}, (IMAGE, (3, 4))),
+    ("SoftmaxWithLoss", {"label_smoothing": 0.1, "loss_weight": 2}, ((4,), ())),
+    ("SoftmaxWithLoss", {"label_smoothing": 0.3, "ignore_label": 1}, (IMAGE, (3, 4))),
+    ("EuclideanLoss", {"loss_weight": 0.5}, (IMAGE, IMAGE)),
+    ("EuclideanLoss", {}, (IMAGE, (24,))),
+    ("EuclideanLoss", {}, ((1,), ())),
+    ("SigmoidCrossEntropyLoss", {}, (IMAGE, IMAGE)),
+    ("SigmoidCrossEntropyLoss", {"ignore_label": 0, "normalization": "VALID"}, ((8,), (2, 2, 2))),
     ("Accuracy", {"top_k": 2}, ((4,), ())),
     ("Accuracy", {}, (IMAGE, (1, 3, 4))),
 ]
@@ -63,30 +98,29 @@ def over(examples):
 every_layer = over(EXAMPLES)
 
 
-    ("BatchNorm", {}, (IMAGE,)),
-    ("BatchNorm", {"use_global_stats": True, "eps": 0.5}, ((7,),)),
-    ("BatchNormScale", {**FILLED, "moving_average_fraction": 0.5}, (IMAGE,)),
-    ("BatchNormScale", {"use_global_stats": True}, (IMAGE,)),
-    ("BatchNormScale", {}, ((7,),)),
-    ("Scale", {"bias_term": True, "bias_filler": FILLED["bias_filler"]}, (IMAGE,)),
-    ("Scale", {"filler": FILLED["weight_filler"]}, ((7,),)),
-    ("PReLU", {"filler": FILLED["weight_filler"]}, (IMAGE,)),
-    ("PReLU", {"channel_shared": True}, ((7,),)),
 def built(name, keys, bottoms):
     layer = LAYERS[name].model_validate({"name": "layer", "type": name, **keys})
     return layer, layer.build(bottoms, torch.Generator().manual_seed(5))
 
 
 def batch(layer, bottoms):
-    """Scores or images of distinct values, none near 0, in float64; labels as the last bottom."""
+    """Of each bottom distinct values, none near 0, in float64; of labels whole numbers."""
     generator = torch.Generator().manual_seed(6)
-    shape = (2, *bottoms[0])
-    size = torch.Size(shape).numel()
-    values = (torch.randperm(size, generator=generator) - size / 2 + 0.25) / size * 4
-    tensors = [values.double().view(shape)]
-    if len(bottoms) > 1:
+    reads_labels = layer.type in {"SoftmaxWithLoss", "Accuracy"} or bottoms[-1] == ()
+    shapes = [(2, *bottom) for bottom in (bottoms[:1] if reads_labels else bottoms)]
+    sizes = [torch.Size(shape).numel() for shape in shapes]
+    values = torch.randperm(sum(sizes), generator=generator) - sum(sizes) / 2 + 0.25
+    parts = (values / sum(sizes) * 4).double().split(sizes)
+    tensors = [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+    if reads_labels:
         tensors.append(torch.randint(0, bottoms[0][0], (2, *bottoms[1]), generator=generator))
     return tensors
+
+
+def tops_of(module, tensors):
+    """What a module makes of its bottoms, as a tuple."""
+    tops = module(*tensors)
+    return tops if isinstance(tops, tuple) else (tops,)
 
 
 def is_judge(layer):
@@ -101,11 +135,13 @@ def test_every_registered_layer_has_an_example():
 def test_tops_have_the_shapes_that_were_promised(name, keys, bottoms):
     layer, module = built(name, keys, bottoms)
     tensors = batch(layer, bottoms)
-    top = module.double()(*tensors)
+    tops = tops_of(module.double(), tensors)
     shapes = layer.output_shapes(bottoms)
-    assert len(shapes) == layer.tops == 1
-    assert len(bottoms) == layer.bottoms
-    assert tuple(top.shape) == (shapes[0] if is_judge(layer) else (2, *shapes[0]))
+    assert len(shapes) == len(layer.top_names)
+    assert len(shapes) == layer.tops or layer.more_tops
+    assert len(bottoms) == layer.bottoms or layer.more_bottoms
+    examples = () if is_judge(layer) else (2,)
+    assert [tuple(top.shape) for top in tops] == [(*examples, *shape) for shape in shapes]
 
 
 @every_layer
@@ -126,37 +162,80 @@ def test_multiply_accumulates_are_half_the_operations_that_torch_counts(name, ke
 @every_layer
 def test_gradients_are_those_of_the_function(name, keys, bottoms):
     layer, module = built(name, keys, bottoms)
-    first, *rest = batch(layer, bottoms)
+    tensors = batch(layer, bottoms)
     module.double()
     parameters = dict(module.named_parameters())
 
-    def function(first, *values):
+    def function(*values):
         torch.manual_seed(9)  # the mask of Dropout
-        given = dict(zip(parameters, values, strict=True))
-        return torch.func.functional_call(module, given, (first, *rest))
+        given = dict(zip(parameters, values[len(tensors) :], strict=True))
+        return torch.func.functional_call(module, given, values[: len(tensors)])
 
+    floats = [tensor.requires_grad_() for tensor in tensors if tensor.is_floating_point()]
     if layer.is_accuracy:
-        assert not module(first.requires_grad_(), *rest).requires_grad
+        assert not module(*tensors).requires_grad
         return
-    inputs = [first, *(p.detach().clone() for p in parameters.values())]
-    assert torch.autograd.gradcheck(function, [tensor.requires_grad_() for tensor in inputs])
+    assert floats
+    values = (p.detach().clone().requires_grad_() for p in parameters.values())
+    assert torch.autograd.gradcheck(function, [*tensors, *values])
+
+
+def laid_out(tensors, memory_format):
+    """The same tensors, the images among them in this memory format, to be differentiated by."""
+    images = [t.clone(memory_format=memory_format) if t.dim() == 4 else t for t in tensors]
+    return [t.requires_grad_() if t.is_floating_point() else t for t in images]
 
 
 # The mask of Dropout is drawn in the order of memory: its layouts differ by right.
 @over([e for e in EXAMPLES if len(e[2][0]) == 3 and e[0] != "Dropout"])
 def test_the_memory_format_changes_nothing(name, keys, bottoms):
     layer, module = built(name, keys, bottoms)
-    first, *rest = batch(layer, bottoms)
     module.double()
     results = []
     for layout in (torch.contiguous_format, torch.channels_last):
-        image = first.clone(memory_format=layout).requires_grad_()
-        top = module(image, *rest)
+        tensors = laid_out(batch(layer, bottoms), layout)
+        top = torch.cat([top.flatten() for top in tops_of(module, tensors)])
         if top.requires_grad:
             # Weights of the sum that differ by position, so that misplaced values show.
-            (top * torch.arange(top.numel()).view(top.shape)).sum().backward()
-        results.append((top.detach(), image.grad))
+            (top * torch.arange(top.numel())).sum().backward()
+        results.append((top.detach(), *(tensor.grad for tensor in tensors)))
     torch.testing.assert_close(results[0], results[1])
+
+
+def order_in_memory(image):
+    """The axes from the one whose neighbours are farthest apart; of equal ones the first first."""
+    return sorted(range(4), key=image.stride, reverse=True)
+
+
+# torch's softmax over the classes of each pixel, and its gradient, are channels first.
+@over([e for e in EXAMPLES if len(e[2][0]) == 3 and "Softmax" not in e[0] and e[0] != "Accuracy"])
+def test_images_and_their_gradients_stay_channels_last(name, keys, bottoms):
+    layer, module = built(name, keys, bottoms)
+    tensors = laid_out([t.float() for t in batch(layer, bottoms)], torch.channels_last)
+    tops = tops_of(module, tensors)
+    images = [tensor for tensor in tensors if tensor.dim() == 4]
+    weights = [torch.ones_like(top) for top in tops]
+    gradients = torch.autograd.grad(tops, images, weights)
+    found = [order_in_memory(t) for t in (*tops, *gradients) if t.dim() == 4]
+    assert found == [[0, 2, 3, 1]] * len(found)
+
+
+@every_layer
+def test_autocast_computes_nearly_the_same(name, keys, bottoms):
+    layer, module = built(name, keys, bottoms)
+    results = []
+    for dtype in (torch.float32, torch.bfloat16):
+        tensors = [t.to(dtype) if t.is_floating_point() else t for t in batch(layer, bottoms)]
+        floats = [t.requires_grad_() for t in tensors if t.is_floating_point()]
+        torch.manual_seed(9)  # the mask of Dropout
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+            tops = tops_of(module, tensors)
+        if layer.is_loss:
+            assert tops[0].dtype == torch.float32
+        total = sum(top.float().sum() for top in tops)
+        gradients = [] if layer.is_accuracy else torch.autograd.grad(total, floats)
+        results.append([tensor.float() for tensor in (*tops, *gradients)])
+    torch.testing.assert_close(*results, rtol=0.03, atol=0.03)
 
 
 @every_layer
