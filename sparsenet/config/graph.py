@@ -141,7 +141,7 @@ class _Wiring:
 
     def add(self, index: int, layer: Layer) -> None:
         """Put a layer at the end. What fails only because of an earlier failure is not reported."""
-        bottoms, tops = self._bottoms(layer), layer.top or (layer.name,)
+        bottoms, tops = self._bottoms(layer), layer.top_names
         out: tuple[Shape | None, ...] = (None,) * len(tops)
         if problem := self._names_problem(layer, bottoms, tops):
             self.problems.append((("layers", index, problem[0]), problem[1]))
@@ -184,7 +184,9 @@ class _Wiring:
             if name not in self.shapes:
                 known = nearest(name, self.shapes)
                 return "bottom", f"no layer before this one writes {name!r}{known}"
-        for name in tops:
+        for place, name in enumerate(tops):
+            if name in tops[:place]:
+                return "top", f"[{', '.join(tops)}]: {name!r} stands there twice"
             if name in self.shapes and name not in bottoms:
                 return "top", f"{name!r} is written by an earlier layer, and not read by this one"
         return None

@@ -162,3 +162,26 @@ def test_the_largest_blob_is_caffes():
     [(key, words)] = graph_problems(net(DATA, ip("ip", num_output=2_739_138), LOSS))
     assert key == ("layers", 1)
     assert words == "2,147,484,192 numbers are more than the 2,147,483,647 of a blob"
+
+
+def test_layers_of_several_tops_and_of_any_number_of_bottoms():
+    config = net(
+        DATA,
+        {"name": "conv", "type": "Convolution", "num_output": 6, "kernel_size": 5},
+        {"name": "cut", "type": "Slice", "top": ["a", "b"], "slice_point": [2]},
+        {"name": "same", "type": "Split", "bottom": "b", "top": ["b", "c"]},
+        {"name": "sum", "type": "Eltwise", "bottom": ["b", "c"]},
+        {"name": "row", "type": "Concat", "bottom": ["a", "sum"]},
+        ip("ip"),
+        LOSS,
+    )
+    shapes = {node.layer.name: node.out_shapes for node in graph(config).nodes}
+    assert shapes["cut"] == ((2, 24, 24), (4, 24, 24))
+    assert shapes["same"] == ((4, 24, 24),) * 2
+    assert shapes["row"] == ((6, 24, 24),)
+
+
+def test_a_top_stands_there_once():
+    twice = {"name": "same", "type": "Split", "top": ["a", "b", "a"]}
+    problems = graph_problems(net(DATA, twice, ip("ip"), LOSS))
+    assert problems == [(("layers", 1, "top"), "[a, b, a]: 'a' stands there twice")]
