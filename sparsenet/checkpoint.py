@@ -1,7 +1,9 @@
 """A trained net on disk: plain data, written whole or not at all, loaded without running code.
 
 A *model* (`best.pt`, `final.pt`) holds the merged configuration, the weights, and the l0
-constraints they satisfy. A *snapshot* (`iter_N.pt`) holds besides what the solver needs to go on
+constraints they satisfy. Weights are here all that the net learns: its parameters by
+`layer.weight` and `layer.bias`, and what normalisations keep of the batches, such as
+`layer.mean`. A *snapshot* (`iter_N.pt`) holds besides what the solver needs to go on
 as if it had never stopped. In both, `weights` satisfy the constraints: what the live weights had
 outside them since the last projection is `pending`, a part of the solver's state.
 """
