@@ -16,6 +16,7 @@ from sparsenet.errors import SparsenetError, printable
 _COMMANDS = {
     "train": "train a network from a solver file",
     "test": "measure a checkpoint's accuracy",
+    "summary": "layers, shapes, parameters and multiply-accumulates of a network, and its picture",
     "memsize": "memory of a checkpoint, net or solver, per layer and storage format",
     "prune-threshold": "the baseline: thresholds on a trained network, without training",
     "schema": "print the JSON Schema of solver or net files",

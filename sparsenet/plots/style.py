@@ -17,6 +17,8 @@ from matplotlib.figure import Figure
 from sparsenet.files import replacing
 
 INK = "#333333"
+MOST_PIXELS = 16_000
+"""Of a picture's longer side: a larger one is drawn smaller, or its memory would run out."""
 
 
 @dataclass(frozen=True)
@@ -54,5 +56,6 @@ def new_figure(width: float = 6.4, height: float = 4.2) -> tuple[Figure, Axes]:
 
 def save_png(figure: Figure, path: Path, mark: str) -> None:
     """Replace a PNG whole; `mark` is kept in it as the software it is of. Raises FileError."""
+    dpi = min(150, MOST_PIXELS / max(figure.get_size_inches()))
     with replacing(path) as stream:
-        figure.savefig(stream, format="png", dpi=150, metadata={"Software": mark})
+        figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": mark})

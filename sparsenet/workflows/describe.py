@@ -1,0 +1,162 @@
+"""`sparsenet summary`: a net layer by layer, as its configuration alone tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from sparsenet.checkpoint import load_checkpoint
+from sparsenet.config.graph import build_graph
+from sparsenet.config.load import from_data, load_net, load_solver
+from sparsenet.config.net import NetConfig
+from sparsenet.config.read import read_yaml
+from sparsenet.errors import ConfigError, printable
+from sparsenet.files import write_text
+from sparsenet.layers.base import Layer, ParameterLayer, Phase, Shape
+from sparsenet.plots.dot import dot_text
+from sparsenet.tables import aligned
+
+
+@dataclass(frozen=True)
+class DescribedLayer:
+    """A layer in its place; shapes and counts are those of one example.
+
+    `parameter_shapes` are of what is trained, not of statistics such as BatchNorm's.
+    """
+
+    name: str
+    type: str
+    bottom: tuple[str, ...]
+    top: tuple[str, ...]
+    output_shapes: tuple[Shape, ...]
+    parameter_shapes: tuple[Shape, ...]
+    multiply_accumulates: int
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(map(prod, self.parameter_shapes))
+
+
+@dataclass(frozen=True)
+class DescribedNet:
+    """One phase of a net: its Data layer and then the others in the order they compute."""
+
+    name: str
+    phase: Phase
+    layers: tuple[DescribedLayer, ...]
+
+    @property
+    def parameters(self) -> int:
+        """The net's parameter count as published: all weights, biases, scales and shifts."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def multiply_accumulates(self) -> int:
+        """Of all layers, for one example."""
+        return sum(layer.multiply_accumulates for layer in self.layers)
+
+
+def describe(path: Path, phase: Phase = "TRAIN", overrides: Sequence[str] = ()) -> DescribedNet:
+    """The net of a net file, a solver file or a checkpoint.
+
+    Raises ConfigError, also where the net has no data for the phase, or CheckpointError.
+    """
+    net = _net_of(path, overrides)
+    graph, problems = build_graph(net, phase)
+    if graph is None:
+        raise ConfigError(f"{path}: {problems[0][1]}")
+    data = graph.data
+    shapes = data.output_shapes(())
+    layers = [
+        DescribedLayer(data.name, data.type, (), data.top, shapes, (), 0),
+        *(
+            DescribedLayer(
+                node.layer.name,
+                node.layer.type,
+                node.bottoms,
+                node.tops,
+                node.out_shapes,
+                _parameter_shapes(node.layer, node.in_shapes),
+                node.layer.multiply_accumulates(node.in_shapes),
+            )
+            for node in graph.nodes
+        ),
+    ]
+    return DescribedNet(net.name, phase, tuple(layers))
+
+
+def _net_of(path: Path, overrides: Sequence[str]) -> NetConfig:
+    if path.suffix not in (".yaml", ".yml"):
+        return from_data(load_checkpoint(path).config, str(path), overrides).solver.net
+    if "net" in read_yaml(path).data:
+        return load_solver(path, overrides).solver.net
+    return load_net(path, overrides)
+
+
+def _parameter_shapes(layer: Layer, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
+    return layer.parameter_shapes(bottoms) if isinstance(layer, ParameterLayer) else ()
+
+
+def net_document(net: DescribedNet) -> dict[str, Any]:
+    """The same as plain data, for `json.dumps` and for the pictures."""
+    layers = [asdict(layer) | {"parameters": layer.parameters} for layer in net.layers]
+    totals = {"parameters": net.parameters, "multiply_accumulates": net.multiply_accumulates}
+    return {"name": net.name, "phase": net.phase, "layers": layers, "total": totals}
+
+
+def draw(net: DescribedNet, dot: Path | None, png: Path | None) -> None:
+    """Write the net for Graphviz, and as a picture, where asked to. Raises FileError."""
+    document, totals = net_document(net), net_totals(net)
+    if dot is not None:
+        write_text(dot, dot_text(document, totals))
+    if png is not None:
+        # Imported only here: it takes longer than all the rest.
+        from sparsenet.plots.graph import draw_graph  # noqa: PLC0415
+
+        draw_graph(document, totals, png)
+
+
+def net_table(net: DescribedNet) -> str:
+    """The same for a reader; the layers of a block, `block/layer`, stand apart from the others."""
+    rows = [
+        ["layer", "type", "output", "parameters", "multiply-accumulates"],
+        *([*map(printable, _texts(layer)), *_counts(layer)] for layer in net.layers),
+        ["total", "", "", *_counts(net)],
+    ]
+    header, *body, total = (line.rstrip() for line in aligned(rows, left=(0, 1, 2)))
+    rule = "-" * max(map(len, (header, *body, total)))
+    lines = [header, rule]
+    block = ""
+    for layer, line in zip(net.layers, body, strict=True):
+        above, block = block, layer.name.rpartition("/")[0]
+        lines += ["", line] if block != above else [line]
+    words = f"{printable(net.name)}, {net.phase}: {net_totals(net)}."
+    return "\n".join([*lines, rule, total, "", words])
+
+
+def net_totals(net: DescribedNet) -> str:
+    """The totals in words: `60,965,224 parameters, 0.724 G multiply-accumulates of one example`."""
+    macs = _scaled(net.multiply_accumulates)
+    return f"{net.parameters:,} parameters, {macs} multiply-accumulates of one example"
+
+
+def _texts(layer: DescribedLayer) -> list[str]:
+    shapes = ["x".join(map(str, shape)) or "1" for shape in layer.output_shapes]
+    return [layer.name, layer.type, ", ".join(shapes)]
+
+
+def _counts(part: DescribedLayer | DescribedNet) -> list[str]:
+    """Thousands in groups; nothing where a layer has none, so that those that do stand out."""
+    return [f"{count:,}" if count else "" for count in (part.parameters, part.multiply_accumulates)]
+
+
+def _scaled(count: int) -> str:
+    """In G (10^9) or M (10^6) with three decimals, smaller counts in full."""
+    for unit, size in (("G", 10**9), ("M", 10**6)):
+        if 10 * count >= size:
+            return f"{count / size:.3f} {unit}"
+    return f"{count:,}"
