@@ -58,7 +58,11 @@ def test_the_group_lists_every_command(capsys: pytest.CaptureFixture[str]) -> No
     assert run(["--help"]) == 0
     said = capsys.readouterr().out
     listed = {line.split()[0] for line in said.partition("Commands:")[2].splitlines() if line}
-    assert listed >= set(COMMANDS) == {"train", "test", "summary", "memsize", "prune-threshold", "schema"}
+    assert (
+        listed
+        >= set(COMMANDS)
+        == {"train", "test", "summary", "memsize", "prune-threshold", "schema"}
+    )
     assert "Example: sparsenet train configs/digits/solver.yaml" in said
     assert "Exit codes: 0 done" in said
 
