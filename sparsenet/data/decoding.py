@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -86,7 +86,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
 def _decoded_by_pillow(data: bytes, is_color: bool) -> Tensor:
     try:
         image: Image.Image = Image.open(io.BytesIO(data))
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise DataError("not an image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(str(error).partition(",")[0]) from None
