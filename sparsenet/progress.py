@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, TextIO
 
 from tqdm import tqdm
+
+_SECONDS = 10.0
+"""Between the lines that count pieces of work."""
 
 
 class Display(Protocol):
@@ -34,6 +39,9 @@ class Display(Protocol):
     def end(self) -> None:
         """Training is over or interrupted."""
 
+    def counting(self, what: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Show `what` is done, of `total` pieces; the function is told how many more are done."""
+
 
 class Quiet:
     """Shows nothing but warnings."""
@@ -58,6 +66,13 @@ class Quiet:
         """Nothing."""
 
     def end(self) -> None:
+        """Nothing."""
+
+
+class Silent(Quiet):
+    """Shows nothing at all, in a process beside the one that shows the run."""
+
+    def warn(self, text: str) -> None:
         """Nothing."""
 
 
@@ -93,6 +108,22 @@ class Lines(Quiet):
         """A line of its own."""
         self.note(text)
 
+    @contextmanager
+    def counting(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        """`Decoding images: 1,200 of 50,000`, every ten seconds, and a line at the end."""
+        began = last = time.monotonic()
+        count = 0
+
+        def advance(done: int) -> None:
+            nonlocal count, last
+            count += done
+            if (now := time.monotonic()) >= last + _SECONDS:
+                last = now
+                self.note(f"{what}: {count:,} of {total:,}")
+
+        yield advance
+        self.note(f"{what}: {count:,} in {time.monotonic() - began:.1f} s")
+
 
 class Bar(Quiet):
     """One tqdm bar with the loss, the last test, the stage and the density."""
@@ -104,15 +135,21 @@ class Bar(Quiet):
 
     def begin(self, step: int, total: int) -> None:
         """Open the bar where the run stands."""
+        self._bar = self._opened(total=total, initial=step, unit="it")
+
+    @contextmanager
+    def counting(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        """A bar of its own, which goes when the work is done."""
+        with self._opened(desc=what, total=total, unit="", leave=False) as bar:
+
+            def advance(done: int) -> None:
+                bar.update(done)
+
+            yield advance
+
+    def _opened(self, **options: Any) -> tqdm[Any]:
         width = None if _has_width(self.stream) else 100
-        self._bar = tqdm(
-            total=total,
-            initial=step,
-            file=self.stream,
-            unit="it",
-            ncols=width,
-            dynamic_ncols=width is None,
-        )
+        return tqdm(file=self.stream, ncols=width, dynamic_ncols=width is None, **options)
 
     def displayed(self, line: dict[str, Any], density: float) -> None:
         """Show the loss and stage beside the bar."""

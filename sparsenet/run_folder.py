@@ -22,6 +22,7 @@ class RunFolder:
         self.final = path / "final.pt"
         self.summary_json = path / "summary.json"
         self.summary_text = path / "summary.txt"
+        self.launch = path / "launch.txt"
         self.threshold_csv = path / "threshold.csv"
         self.threshold_text = path / "threshold.txt"
         self.threshold_figure = path / "threshold.png"
@@ -53,6 +54,13 @@ class RunFolder:
     def holds_a_run(self) -> bool:
         """Whether an earlier run has written here."""
         return bool(self._written())
+
+    def begun_by(self) -> str | None:
+        """What `launch` says; None where it says nothing."""
+        try:
+            return self.launch.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
 
     def open(self, *, overwrite: bool = False, resuming: bool = False) -> None:
         """Make the folder and prove that it can be written to, before anything is computed.
@@ -98,7 +106,7 @@ class RunFolder:
     def _single(self) -> tuple[Path, ...]:
         """What a run writes once, beside its snapshots and event files."""
         return (self.config, self.metrics, self.best, self.final, self.summary_json,
-                self.summary_text)  # fmt: skip
+                self.summary_text, self.launch)  # fmt: skip
 
     def _written(self) -> list[Path]:
         """What a run has written, but for its event files."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from sparsenet import __version__
-from sparsenet.errors import SparsenetError, printable
+from sparsenet.errors import ConfigError, SparsenetError, printable
 
 _COMMANDS = {
     "train": "train a network from a solver file",
@@ -60,43 +62,62 @@ class _LazyGroup(click.Group):
 
 @click.command(cls=_LazyGroup, epilog=EPILOG, context_settings={"max_content_width": 100})
 @click.version_option(__version__, message="%(prog)s %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Train convolutional networks that fit a byte budget, from Caffe-style YAML files.
 
     Example: sparsenet train configs/digits/solver.yaml
     """
+    if _is_one_of_several() and context.invoked_subcommand != "train":
+        words = "runs in one process: start it without torchrun"
+        raise ConfigError(f"sparsenet {context.invoked_subcommand} {words}")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code; never a traceback for a user's mistake."""
+    if _is_one_of_several():
+        from sparsenet.cli.together import run_together  # noqa: PLC0415  it imports torch
+
+        sys.exit(run_together(run, arguments))
     sys.exit(run(arguments))
 
 
-def run(arguments: list[str] | None = None) -> int:
-    """Run the command line; the exit code."""
+def _is_one_of_several() -> bool:
+    """Whether torchrun has started this process beside others."""
+    return os.environ.get("WORLD_SIZE", "1") != "1"
+
+
+def _say(words: str) -> None:
+    click.echo(words, err=True, nl=False)
+
+
+def run(arguments: list[str] | None = None, say: Callable[[str], None] = _say) -> int:
+    """Run the command line; the exit code. What went wrong is given to `say`, in whole lines."""
     try:
-        return _run(arguments)
+        return _run(arguments, say)
     except (MemoryError, RuntimeError) as error:
         if not _is_memory(error):
             raise
-        return _complain(f"not enough memory: {str(error).splitlines()[0]}", 1)
+        return _complain(f"not enough memory: {str(error).splitlines()[0]}", 1, say)
     except _ReaderGoneError:
         _drop_what_cannot_be_written()
         return 128 + signal.SIGPIPE
 
 
-def _run(arguments: list[str] | None) -> int:
+def _run(arguments: list[str] | None, say: Callable[[str], None]) -> int:
     try:
         result: Any = cli.main(arguments, prog_name="sparsenet", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        say(shown.getvalue())
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        return _complain("stopped", 128 + signal.SIGINT)
+        return _complain("stopped", 128 + signal.SIGINT, say)
     except SparsenetError as error:
-        return _complain(str(error), error.exit_code)
+        return _complain(str(error), error.exit_code, say)
     return result if isinstance(result, int) else 0
 
 
@@ -115,7 +136,6 @@ def _drop_what_cannot_be_written() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _complain(message: str, exit_code: int) -> int:
-    for line in message.splitlines():
-        click.echo(f"error: {printable(line)}", err=True)
+def _complain(message: str, exit_code: int, say: Callable[[str], None]) -> int:
+    say("".join(f"error: {printable(line)}\n" for line in message.splitlines()))
     return exit_code

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from sparsenet import ranks
 from sparsenet.cli import options
-from sparsenet.progress import choose_display
+from sparsenet.progress import Silent, choose_display
 from sparsenet.storage.report import memory_json, memory_table
 from sparsenet.workflows.train import TrainOptions, dry_run, train
 
@@ -54,7 +55,7 @@ def command(
     if dry_run:
         _print_promise(solver, chosen, as_json)
         return 0
-    result = train(solver, chosen, choose_display(quiet=quiet))
+    result = train(solver, chosen, choose_display(quiet=quiet) if ranks.rank() == 0 else Silent())
     if as_json:
         options.print_json(result.summary)
     else:

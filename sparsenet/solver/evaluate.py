@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import torch
 
+from sparsenet import ranks
 from sparsenet.data.batches import Batches
 from sparsenet.layers.base import Phase
 from sparsenet.net import Net
@@ -24,21 +26,31 @@ class Score:
 
 @torch.inference_mode()
 def evaluate(net: Net, batches: Batches, phase: Phase, test_iter: int | None = None) -> Score:
-    """Scores of the whole set, or of `test_iter` batches of it."""
+    """Scores of the whole set, or of `test_iter` batches of it.
+
+    Processes that train together share the batches, each of which one of them computes alone: so
+    the score is in all of them the one that a single process would come to, bit for bit.
+    """
     names = net.scalar_outputs(phase)
-    sums = dict.fromkeys(names, 0.0)
-    samples = 0
-    for images, labels in batches.sweep(test_iter):
-        outputs = net(images, labels, phase)
-        for name in names:
-            sums[name] += float(outputs.blobs[name]) * len(labels)
-        samples += len(labels)
-    means = {name: total / samples for name, total in sums.items()}
+    own: list[list[float]] = []
+    with ranks.apart():
+        for images, labels in batches.sweep(test_iter):
+            outputs = net(images, labels, phase)
+            samples = len(labels)
+            own.append([samples, *(float(outputs.blobs[name]) * samples for name in names)])
+    samples, *sums = (sum(column) for column in zip(*_in_order(own), strict=True))
+    means = {name: total / samples for name, total in zip(names, sums, strict=True)}
     accuracy, loss = net.accuracy_blob(phase), net.loss_blobs(phase)
     return Score(
         phase=phase,
-        samples=samples,
+        samples=int(samples),
         accuracy=means[accuracy] if accuracy else None,
         loss=sum(means[name] for name in loss) if loss else None,
         outputs=means,
     )
+
+
+def _in_order(own: list[list[float]]) -> list[list[float]]:
+    """What all processes have of their batches, in the order of these: rank r has each r-th."""
+    rounds = zip_longest(*ranks.gathered(own))
+    return [values for each in rounds for values in each if values is not None]

@@ -18,6 +18,7 @@ from sparsenet.net import Net
 from sparsenet.regularization.schedule import Ball, Progress, Schedule
 from sparsenet.solver.constrained import constrained
 from sparsenet.solver.evaluate import Score, evaluate
+from sparsenet.solver.exchange import require_same
 from sparsenet.solver.lr_policies import learning_rate
 from sparsenet.solver.step import Stepper
 
@@ -87,10 +88,12 @@ class Loop:
     def run(self, listener: Listener, stopping: Callable[[], bool]) -> None:
         """Train until max_iter, the end of the stages, or `stopping()`; may be called again.
 
-        Raises NotFiniteError at the first loss that is not finite, on a GPU at the first that is
-        shown; and rather than leave or have saved weights that are not finite.
+        Processes that train together stop after the same update. Raises NotFiniteError at the
+        first loss that is not finite, on a GPU at the first that is shown, and rather than leave or
+        have saved weights that are not finite; UnequalError where the processes' weights differ.
         """
         config = self.config
+        self.stepper.exchange.stopping = stopping
         self.clock.start()
         while self.step < config.max_iter and not self.progress.finished:
             if self._test_due():
@@ -110,7 +113,7 @@ class Loop:
             if config.snapshot and self.step % config.snapshot == 0:
                 self._require_finite()
                 listener.snapshot(self)
-            if stopping():
+            if self.stepper.exchange.stop():
                 break
         self._require_finite()
 
@@ -158,7 +161,9 @@ class Loop:
 
     def _test(self, listener: Listener) -> None:
         """Test the net as its constraints want it, and let the stages and the selection know."""
+        require_same(self.net.weights(), self.step)
         with constrained(self.net.weights(), self.balls_in_force()):
+            require_same(self.net.weights(), self.step)
             score = self._evaluate()
             nonzeros = self.nonzeros()
         if score is None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from sparsenet import ranks
 from sparsenet.config.solver import SolverConfig
 from sparsenet.data.batches import Batches
 from sparsenet.layers.base import WeightedLayer
@@ -16,6 +17,7 @@ from sparsenet.net import Blob, Net, Outputs
 from sparsenet.regularization.regularizers import L1, L2, Regularizer
 from sparsenet.regularization.schedule import Progress, Schedule
 from sparsenet.solver.constrained import project_
+from sparsenet.solver.exchange import Exchange
 from sparsenet.solver.lr_policies import learning_rate
 from sparsenet.solver.update import UPDATES, State, Update, clip_gradients_
 
@@ -37,6 +39,7 @@ class Stepper:
     ) -> None:
         self.config, self.net, self.batches, self.schedule = config, net, batches, schedule
         self.update: Update = UPDATES[config.type].from_solver(config)
+        self.exchange = Exchange()
         for blob in net.blobs:
             # As in Caffe: no gradient is computed for what does not learn.
             blob.tensor.requires_grad_(blob.lr_mult > 0)
@@ -71,11 +74,12 @@ class Stepper:
         for item in self._trained:
             item.blob.tensor.grad = None
         loss = self._gradients(step)
-        if not loss.is_cuda and not math.isfinite(float(loss)):
-            return loss
         with torch.no_grad():
             gradients = [item.blob.tensor.grad for item in self._trained]
             present = [gradient for gradient in gradients if gradient is not None]
+            loss = self.exchange.mean_(present, loss)
+            if not loss.is_cuda and not math.isfinite(float(loss)):
+                return loss
             if config.clip_gradients is not None:
                 clip_gradients_(present, config.clip_gradients)
             if config.iter_size > 1:
@@ -103,7 +107,9 @@ class Stepper:
         """The TRAIN phase on a batch: with the same weights always the same."""
         if self._random:
             # Dropout's masks are a function of the step, so that no random state is saved.
-            torch.manual_seed(hash((self.config.random_seed, index)))
+            # Processes that train together have each their own rows, and so each their own masks.
+            which = (ranks.rank(),) if ranks.size() > 1 else ()
+            torch.manual_seed(hash((self.config.random_seed, index, *which)))
         images, labels = self.batches.batch(index)
         with self._precision():
             outputs: Outputs = self.net(images, labels, "TRAIN")

@@ -15,7 +15,65 @@ from sparsenet.workflows.build import Parts
 from sparsenet.workflows.tensorboard import EventFiles
 
 
-class Recorder:
+def checkpoint_of(
+    parts: Parts,
+    loop: Loop,
+    accuracy: dict[str, float] | None = None,
+    *,
+    lines: int | None = None,
+) -> Checkpoint:
+    """The net as its constraints want it; with the log's `lines`, a snapshot.
+
+    Raises NotFiniteError: the updates may have spoilt the weights before a loss has shown it.
+    """
+    if (spoilt := parts.net.first_not_finite()) is not None:
+        raise NotFiniteError(f"after {loop.step} updates {spoilt} are not finite")
+    weights = parts.net.weights()
+    in_force = loop.balls_in_force()
+    with constrained(weights, in_force) as pending:
+        saved = {name: tensor.clone() for name, tensor in weights.items()}
+    state = SolverState(
+        history=loop.stepper.history,
+        pending=pending,
+        progress=loop.progress.to_dict(),
+        best=loop.best,
+        lines=lines or 0,
+        seconds=loop.clock.seconds,
+    )
+    return Checkpoint(
+        config=parts.configuration.data,
+        iter=loop.step,
+        weights=saved,
+        constraints=tuple(Constraint(ball.name, ball.weights, t) for ball, t in in_force),
+        accuracy=accuracy or {},
+        mean_image=parts.mean_image,
+        solver=None if lines is None else state,
+    )
+
+
+class Follower:
+    """Listens in a process that trains beside the one that records."""
+
+    def displayed(self, line: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def tested(self, line: dict[str, Any], score: Score) -> None:
+        """Nothing."""
+
+    def stage_began(self, loop: Loop) -> None:
+        """Nothing."""
+
+    def snapshot(self, loop: Loop) -> None:
+        """Nothing."""
+
+    def best(self, loop: Loop, score: Score) -> None:
+        """Nothing."""
+
+    def advanced(self, loop: Loop) -> None:
+        """Nothing."""
+
+
+class Recorder(Follower):
     """Listens to the loop, writes the run folder and shows the run."""
 
     def __init__(
@@ -70,7 +128,7 @@ class Recorder:
             return
         path = self.folder.snapshot(loop.step)
         self.log.sync()
-        save_checkpoint(path, self.checkpoint(loop, with_state=True))
+        save_checkpoint(path, checkpoint_of(self.parts, loop, lines=self.log.lines))
         self.folder.keep_newest(self.parts.config.snapshot_keep)
         self._saved = now
         self.display.note(f"Snapshot {path}")
@@ -78,42 +136,12 @@ class Recorder:
     def best(self, loop: Loop, score: Score) -> None:
         """Save the net that did best on the validation data."""
         assert score.accuracy is not None
-        save_checkpoint(self.folder.best, self.checkpoint(loop, {score.phase: score.accuracy}))
+        model = checkpoint_of(self.parts, loop, {score.phase: score.accuracy})
+        save_checkpoint(self.folder.best, model)
 
     def advanced(self, loop: Loop) -> None:
         """Move the bar."""
         self.display.advanced(loop.step)
-
-    def checkpoint(
-        self, loop: Loop, accuracy: dict[str, float] | None = None, *, with_state: bool = False
-    ) -> Checkpoint:
-        """The net as its constraints want it; with the solver's state, a snapshot.
-
-        Raises NotFiniteError: the updates may have spoilt the weights before a loss has shown it.
-        """
-        if (spoilt := self.parts.net.first_not_finite()) is not None:
-            raise NotFiniteError(f"after {loop.step} updates {spoilt} are not finite")
-        weights = self.parts.net.weights()
-        in_force = loop.balls_in_force()
-        with constrained(weights, in_force) as pending:
-            saved = {name: tensor.clone() for name, tensor in weights.items()}
-        state = SolverState(
-            history=loop.stepper.history,
-            pending=pending,
-            progress=loop.progress.to_dict(),
-            best=loop.best,
-            lines=self.log.lines,
-            seconds=loop.clock.seconds,
-        )
-        return Checkpoint(
-            config=self.parts.configuration.data,
-            iter=loop.step,
-            weights=saved,
-            constraints=tuple(Constraint(ball.name, ball.weights, t) for ball, t in in_force),
-            accuracy=accuracy or {},
-            mean_image=self.parts.mean_image,
-            solver=state if with_state else None,
-        )
 
     def _promised(self, counts: dict[str, int]) -> float:
         """The density of weights that the constraints in force allow."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
+from sparsenet import ranks
 from sparsenet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sparsenet.files import write_text
 from sparsenet.layers.base import Phase
@@ -24,16 +26,16 @@ _HELD_OUT: tuple[Phase, ...] = ("VAL", "TEST")
 def write_results(parts: Parts, loop: Loop, folder: RunFolder, final: Checkpoint) -> Results:
     """Measure the final and the best net on all data held out, save and summarize them.
 
-    Raises FileError.
+    Processes that train together share the measuring, and rank 0 alone writes. Raises FileError.
     """
     measured = {"final": (loop.step, _measured(parts, final))}
     memory = counted_memory(parts.net)
-    save_checkpoint(folder.final, _with_accuracy(final, measured["final"][1]))
+    _save(folder.final, final, measured["final"][1])
     if loop.best is not None:
-        best = load_checkpoint(folder.best)
+        best = ranks.first(lambda: load_checkpoint(folder.best))
         measured["best"] = (best.iter, _measured(parts, best))
         memory = counted_memory(parts.net)
-        save_checkpoint(folder.best, _with_accuracy(best, measured["best"][1]))
+        _save(folder.best, best, measured["best"][1])
     summary = run_summary(
         net=parts.config.net.name,
         seed=parts.config.random_seed,
@@ -44,9 +46,13 @@ def write_results(parts: Parts, loop: Loop, folder: RunFolder, final: Checkpoint
         memory=memory,
     )
     text = summary_text(summary, memory)
+    ranks.first(lambda: _write(folder, summary, text))
+    return summary, text
+
+
+def _write(folder: RunFolder, summary: dict[str, Any], text: str) -> None:
     write_text(folder.summary_text, text)
     write_text(folder.summary_json, json.dumps(summary, indent=1) + "\n")
-    return summary, text
 
 
 def read_results(folder: RunFolder, iteration: int) -> Results | None:
@@ -67,6 +73,8 @@ def _measured(parts: Parts, model: Checkpoint) -> dict[str, Score]:
     return {phase: evaluate(parts.net, parts.batches[phase], phase) for phase in there}
 
 
-def _with_accuracy(model: Checkpoint, scores: dict[str, Score]) -> Checkpoint:
+def _save(path: Path, model: Checkpoint, scores: dict[str, Score]) -> None:
+    """Save a model with its accuracies."""
     accuracy = {phase: s.accuracy for phase, s in scores.items() if s.accuracy is not None}
-    return dataclasses.replace(model, accuracy=accuracy)
+    whole = dataclasses.replace(model, accuracy=accuracy)
+    ranks.first(lambda: save_checkpoint(path, whole))

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
+from sparsenet import ranks
 from sparsenet.checkpoint import Checkpoint, CheckpointError, SolverState, load_checkpoint
 from sparsenet.config.load import Configuration, differing_keys
 from sparsenet.config.read import read_yaml
@@ -108,12 +109,17 @@ def restore_(loop: Loop, found: Found) -> None:
 
 def keep_best_(loop: Loop, folder: RunFolder, display: Display) -> None:
     """Choose the best net anew where the one that the snapshot knows of is not there any more."""
-    if loop.best is not None:
-        try:
-            load_checkpoint(folder.best)
-        except SparsenetError as error:
-            display.note(f"The best network is chosen anew: {error}")
-            loop.best = None
+    if loop.best is not None and not ranks.first(lambda: _has_best(folder, display)):
+        loop.best = None
+
+
+def _has_best(folder: RunFolder, display: Display) -> bool:
+    try:
+        load_checkpoint(folder.best)
+    except SparsenetError as error:
+        display.note(f"The best network is chosen anew: {error}")
+        return False
+    return True
 
 
 def _fitting(loop: Loop, found: Found) -> Progress:
@@ -154,7 +160,11 @@ def comparable(data: dict[str, Any]) -> dict[str, Any]:
     """A merged configuration without what cannot change a weight."""
     kept = {key: value for key, value in data.items() if key not in NOT_TRAJECTORY}
     layers = [
-        {key: value for key, value in layer.items() if key not in ("root", "download")}
+        {
+            key: value
+            for key, value in layer.items()
+            if key not in ("root", "download", "memory", "workers")
+        }
         for layer in data["net"]["layers"]
     ]
     return kept | {"net": data["net"] | {"layers": layers}}
