@@ -138,12 +138,11 @@ class _NormalizationModule(nn.Module):
         return not self.training if self.use_global_stats is None else self.use_global_stats
 
     def _require_a_batch(self, examples: Tensor) -> None:
-        """Raise ConfigError for a batch that cannot be normalised by itself."""
-        if ranks.size() > 1 and not self.training:
-            # A process may have no part of a test's batch, and the others would wait for it.
-            words = "use_global_stats: false lets only one process test, and there are more"
-            raise ConfigError(f"{self.name}: {words}")
-        if examples.numel() * ranks.size() == examples.shape[1]:
+        """Raise ConfigError for a batch that nothing can be learnt from.
+
+        A test by its own batches may end with one, which becomes 0.
+        """
+        if self.training and examples.numel() * ranks.size() == examples.shape[1]:
             words = "a batch of one value a channel has no variance to normalise it by"
             raise ConfigError(f"{self.name}: {words}; raise batch_size")
 
@@ -208,7 +207,8 @@ def _by_batch(
     mean <- (1 - momentum) mean + momentum mu; variance likewise to m / (m - 1) s2.
     """
     if ranks.size() == 1:
-        return F.batch_norm(examples, mean, variance, weight, bias, True, momentum, eps)
+        cudnn = torch.backends.cudnn.enabled
+        return torch.batch_norm(examples, weight, bias, mean, variance, True, momentum, eps, cudnn)
     axes = [0, *range(2, examples.dim())]
     row = [1, -1] + [1] * (examples.dim() - 2)
     values = examples.to(mean.dtype)

@@ -196,6 +196,8 @@ def test_one_value_a_channel_has_no_variance(kind):
     words = "a batch of one value a channel has no variance to normalise it by; raise batch_size"
     assert str(error.value) == f"norm1: {words}"
     assert module.eval()(torch.ones(1, 3)).isfinite().all()
+    own = built(kind(name="norm1", use_global_stats=False), (3,)).eval()
+    assert own(torch.full((1, 3), 7.0)).abs().max() < 1e-3
     images = built(kind(name="norm1"), (3, 1, 2))
     assert images(torch.randn(1, 3, 1, 2)).isfinite().all()
 
