@@ -35,6 +35,28 @@ def _listed(of: str, names: str) -> NameMap:
     return NameMap(of, {re.escape(theirs): ours for theirs, ours in pairs})
 
 
+def _mobilenet_v2() -> dict[str, str]:
+    """Its blocks are counted through there, and by stage here: their lengths are the paper's."""
+    rules = {
+        r"features\.0\.0": "stem",
+        r"features\.0\.1": "stem_bn",
+        r"features\.18\.0": "head",
+        r"features\.18\.1": "head_bn",
+        r"classifier\.1": "fc",
+    }
+    stages = enumerate((1, 2, 3, 4, 3, 3, 1), start=1)
+    blocks = [f"stage{stage}/{place}" for stage, length in stages for place in range(length)]
+    for number, block in enumerate(blocks, start=1):
+        parts = ["expand", "depthwise", "project"][number == 1 :]  # the first does not expand
+        for place, part in enumerate(parts):
+            within = rf"features\.{number}\.conv\.{place}"
+            conv, bn = rf"{within}\.0", rf"{within}\.1"
+            if part == "project":
+                conv, bn = within, rf"features\.{number}\.conv\.{place + 1}"
+            rules |= {conv: f"{block}/{part}", bn: f"{block}/{part}_bn"}
+    return rules
+
+
 MAPS = (
     _listed(
         "AlexNet",
@@ -58,26 +80,7 @@ MAPS = (
             r"layer([1-4])\.(\d+)\.downsample\.1": r"layer\1/\2/downsample_bn",
         },
     ),
-    NameMap(
-        "MobileNetV2",
-        {
-            r"features\.0\.0": "stem",
-            r"features\.0\.1": "stem_bn",
-            r"features\.1\.conv\.0\.0": "block/1/depthwise",
-            r"features\.1\.conv\.0\.1": "block/1/depthwise_bn",
-            r"features\.1\.conv\.1": "block/1/project",
-            r"features\.1\.conv\.2": "block/1/project_bn",
-            r"features\.18\.0": "head",
-            r"features\.18\.1": "head_bn",
-            r"features\.(\d+)\.conv\.0\.0": r"block/\1/expand",
-            r"features\.(\d+)\.conv\.0\.1": r"block/\1/expand_bn",
-            r"features\.(\d+)\.conv\.1\.0": r"block/\1/depthwise",
-            r"features\.(\d+)\.conv\.1\.1": r"block/\1/depthwise_bn",
-            r"features\.(\d+)\.conv\.2": r"block/\1/project",
-            r"features\.(\d+)\.conv\.3": r"block/\1/project_bn",
-            r"classifier\.1": "fc",
-        },
-    ),
+    NameMap("MobileNetV2", _mobilenet_v2()),
 )
 
 

@@ -23,8 +23,9 @@ def names_of(model: str) -> list[str]:
         ("resnet50", "ResNet", {"layer2.0.downsample.1.bias": "layer2/0/downsample_bn.bias"}),
         ("mobilenet_v2", "MobileNetV2", {
             "features.0.1.running_mean": "stem_bn.mean",
-            "features.1.conv.1.weight": "block/1/project.weight",
-            "features.17.conv.0.0.weight": "block/17/expand.weight",
+            "features.1.conv.1.weight": "stage1/0/project.weight",
+            "features.17.conv.0.0.weight": "stage7/0/expand.weight",
+            "features.5.conv.3.running_var": "stage3/1/project_bn.variance",
             "features.18.1.bias": "head_bn.bias",
         }),
     ],
