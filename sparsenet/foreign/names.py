@@ -100,5 +100,8 @@ def our_names(names: Iterable[str]) -> tuple[dict[str, str], str | None]:
         if layers and None not in mapped.values():
             known, whose = {a: b for a, b in mapped.items() if b is not None}, each.of
             break
-    ours = {name: f"{known[at]}.{_BLOBS.get(blob, blob)}" for name, (at, blob) in parts.items()}
+    ours = {
+        name: f"{known[layer]}.{_BLOBS.get(blob, blob)}" if layer else name
+        for name, (layer, blob) in parts.items()
+    }
     return ours, whose
