@@ -31,7 +31,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from sparsenet.config.load import Configuration, load_solver
-from sparsenet.data.batches import Batches
+from sparsenet.data.memory import InMemory
 from sparsenet.data.raw import DataError
 from sparsenet.data.sources import load_source
 from sparsenet.layout import memory_format_of
@@ -136,7 +136,7 @@ def parts_of(
     net = build_net(solver.net, solver.random_seed, device)
     data = net.graphs["TRAIN"].data
     transform = data.transform.model_copy(update={"mean": None, "scale": 1 / 256})
-    batches = Batches(
+    batches = InMemory(
         images,
         labels,
         data.batch_size,

@@ -1,41 +1,64 @@
-"""Batches of a set in memory: a pure function of (seed, step)."""
+"""Batches of a part of a data set: a pure function of (seed, step), wherever the images are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import TypedDict
 
 import torch
 from torch import Tensor
 
+from sparsenet.data.order import Order
 from sparsenet.data.raw import DataError
-from sparsenet.data.seeding import seeded
-from sparsenet.data.transforms import Transform, Windows, centre
+from sparsenet.data.transforms import Transform
+from sparsenet.data.windows import Windows, centre
 from sparsenet.layout import channels_last
 
 Batch = tuple[Tensor, Tensor]
+Span = tuple[int, int]
 _PLAIN = Transform()
 
 
-class Batches:
-    """A part of a data set, all of it one uint8 tensor on `device`, and its batches.
+class Options(TypedDict, total=False):
+    """The keywords of `Batches`."""
+
+    transform: Transform
+    mean_image: Tensor | None
+    train: bool
+    shuffle: bool
+    seed: int
+    device: torch.device | str
+    memory_format: torch.memory_format
+    share: tuple[int, int]
+
+
+class Batches(ABC):
+    """A part of a data set and its batches.
 
     The samples follow one another as from Caffe's cursor: position p = step * batch_size + i is
     sample p mod N of epoch p div N, so a batch may end one epoch and begin the next. `shuffle`
-    orders each epoch anew by (seed, epoch); otherwise the order is that of `images`. With `train`
-    the transform's crop and mirror are random, drawn by (seed, epoch) too; otherwise the crop is
-    the centre and nothing is mirrored.
+    orders each epoch anew by (seed, epoch); otherwise the order is that of the samples. With
+    `train` the transform's crop and mirror are random, drawn by (seed, epoch) too; otherwise the
+    crop is the centre and nothing is padded or mirrored.
 
-    `images` is uint8 (N, C, H, W), already resized; `labels` int64 (N,); `mean_image` float32
-    (C, H, W), needed where the transform has `mean: train` and ignored elsewhere. Raises DataError
-    where the mean image or the transform does not fit the images.
+    `share` is (rank, size) of a process that trains with others: of every batch of `batch_size`,
+    which `size` divides, it gets its own contiguous rows, which in the order of ranks are the
+    whole; of a sweep it gets each size-th batch whole.
+
+    `stored` is the images' (channels, height, width) before the crop, or unless they are `alike`
+    the least of them; `labels` int64 (N,);
+    `mean_image` float32 of that shape, needed where the transform has `mean: train` and ignored
+    elsewhere. Raises DataError where the mean image or the transform does not fit the images.
     """
 
     def __init__(
         self,
-        images: Tensor,
         labels: Tensor,
+        stored: tuple[int, int, int],
         batch_size: int,
         *,
+        alike: bool = True,
         transform: Transform = _PLAIN,
         mean_image: Tensor | None = None,
         train: bool = False,
@@ -43,30 +66,28 @@ class Batches:
         seed: int = 0,
         device: torch.device | str = "cpu",
         memory_format: torch.memory_format = torch.contiguous_format,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
-        channels, height, width = images.shape[1:]
         try:
-            self.shape = transform.output_shape((channels, height, width))
+            self.shape = transform.output_shape(stored)
         except ValueError as error:
             raise DataError(str(error)) from None
-        self.mean_image = _fitting(mean_image, images) if transform.mean else None
-        self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
+        self.mean_image = _fitting(mean_image, stored) if transform.mean else None
+        self.label_values = torch.unique(labels).tolist()
+        """The labels that occur, ascending."""
+        assert batch_size % share[1] == 0 or not train, "processes train on equal shares"
+        self.batch_size, self.share = batch_size, share
         self.device, self.memory_format = torch.device(device), memory_format
-        crop = transform.crop_size if (height, width) != self.shape[1:] else None
-        self._crop, self._scale = crop, transform.scale
-        random = train and (crop is not None or transform.mirror)
-        self._windows = Windows(height, width, crop, transform.mirror) if random else None
-        # What is cropped alike every time is cropped once.
-        self._images = self._kept(images if random else centre(images, crop))
+        pad = transform.pad if train else 0
+        cut = pad or not alike or stored != self.shape
+        self.crop = transform.crop_size if cut else None
+        random = train and (self.crop is not None or transform.mirror)
+        self.windows = Windows(self.crop, transform.mirror, pad) if random else None
+        self.order = Order(
+            len(labels), seed, shuffle=shuffle, windows=self.windows, device=self._order_device()
+        )
         self._labels = labels.to(device)
-        self._mean, self._fixed_mean = None, None
-        if self.mean_image is not None:
-            self._mean = self.mean_image[None].to(device)
-            self._fixed_mean = self._kept(centre(self._mean, crop))
-        elif (means := transform.channel_means(channels)) is not None:
-            self._fixed_mean = means.to(device)
-        self._places = torch.arange(batch_size, device=device)
-        self._epochs: dict[int, Tensor] = {}
+        self._take_values(transform)
 
     def __len__(self) -> int:
         """The number of samples."""
@@ -78,76 +99,76 @@ class Batches:
 
     def batch(self, step: int) -> Batch:
         """Batch number `step` from 0: images float32 (batch_size, C, h, w) and int64 labels."""
-        start = step * self.batch_size
-        drawn = self._drawn(start, start + self.batch_size)
-        chosen = drawn[0]
-        images, labels = self._select(chosen), self._labels.index_select(0, chosen)
-        if self._windows is None:
-            return self._converted(images, self._fixed_mean), labels
-        windows, mean = drawn[1:], self._fixed_mean
-        if self._mean is not None:
-            mean = self._windows.cut(self._mean, torch.zeros_like(chosen), windows)
-        return self._converted(self._windows.cut(images, self._places, windows), mean), labels
+        pixels, labels, drawn = self._taken(step)
+        if self.windows is None or self._mean is None:
+            return self._converted(pixels, self._fixed_mean), labels
+        first = torch.zeros(drawn.shape[1], dtype=torch.int64, device=self.device)
+        mean = self.windows.cut(self._mean, first, drawn[1:].to(self.device))
+        return self._converted(pixels, mean), labels
 
     def sweep(self, batches: int | None = None) -> Iterator[Batch]:
         """The set once in order, the last batch being as short as it must; nothing is random.
 
         With `batches` exactly so many full ones, wrapping round at the end of the set as Caffe's
         test_iter does. Unlike Caffe's cursor each sweep begins with the first sample, so that a
-        score does not depend on the tests before it.
+        score does not depend on the tests before it. Processes that share the batches have whole
+        ones in turn: each is computed as by one process alone.
         """
         total = len(self) if batches is None else batches * self.batch_size
-        for start in range(0, total, self.batch_size):
-            stop = min(start + self.batch_size, total)
-            chosen = torch.arange(start, stop, device=self.device) % len(self)
-            images = centre(self._select(chosen), self._crop)
-            yield self._converted(images, self._fixed_mean), self._labels.index_select(0, chosen)
+        rank, size = self.share
+        starts = range(0, total, self.batch_size)[rank::size]
+        spans = [(start, min(start + self.batch_size, total)) for start in starts]
+        for pixels, labels in self._swept(spans):
+            yield self._converted(pixels, self._fixed_mean), labels
 
-    def _drawn(self, start: int, stop: int) -> Tensor:
-        """The draws (see `_epoch`) of the positions start..stop - 1, of one epoch or of several."""
-        pieces = []
-        while start < stop:
-            epoch, first = divmod(start, len(self))
-            last = min(len(self), first + stop - start)
-            pieces.append(self._epoch(epoch)[:, first:last])
-            start += last - first
-        return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
+    @abstractmethod
+    def close(self) -> None:
+        """End the processes that read ahead, if there are any; a further batch begins them anew."""
 
-    def _epoch(self, epoch: int) -> Tensor:
-        """Which sample is at each place of an epoch, and its window: int64 (1 or 4, N)."""
-        if epoch not in self._epochs:
-            while len(self._epochs) > 1:  # two are in use where a batch straddles them
-                del self._epochs[next(iter(self._epochs))]
-            generator, samples = seeded("batches", self.seed, epoch), len(self)
-            order = torch.randperm(samples, generator=generator)
-            rows = [(order if self.shuffle else torch.arange(samples))[None]]
-            if self._windows is not None:
-                rows.append(self._windows.draw(samples, generator))
-            self._epochs[epoch] = torch.cat(rows).to(self.device)
-        return self._epochs[epoch]
+    @abstractmethod
+    def _taken(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Of batch number `step` this process's windows, uint8, the labels, and the draws."""
 
-    def _kept(self, images: Tensor) -> Tensor:
-        return images.contiguous(memory_format=self.memory_format).to(self.device)
+    @abstractmethod
+    def _swept(self, spans: Iterable[Span]) -> Iterator[Batch]:
+        """The centre windows, uint8, and labels of positions start..stop - 1 of each span."""
 
-    def _select(self, chosen: Tensor) -> Tensor:
-        if self._images.is_contiguous():
-            return self._images.index_select(0, chosen)
-        # channels_last: only of what is contiguous are whole images copied at once.
-        return self._images.permute(0, 2, 3, 1).index_select(0, chosen).permute(0, 3, 1, 2)
+    def _order_device(self) -> torch.device:
+        return self.device
 
-    def _converted(self, images: Tensor, mean: Tensor | None) -> Tensor:
-        pixels = images.to(torch.float32)
+    def _own(self, step: int) -> Tensor:
+        """The order (see `Order`) at this process's positions of a batch."""
+        (rank, size), rows = self.share, self.batch_size
+        start = step * rows
+        return self.order.between(start + rows * rank // size, start + rows * (rank + 1) // size)
+
+    def _take_values(self, transform: Transform) -> None:
+        """What is subtracted from the pixels, and what they are multiplied by, on the device."""
+        factor = transform.factor(self.shape[0])
+        self._factor = factor.to(self.device) if isinstance(factor, Tensor) else factor
+        self._scaled = transform.scale != 1 or transform.std is not None
+        self._mean, self._fixed_mean = None, None
+        if self.mean_image is not None:
+            self._mean = self.mean_image[None].to(self.device)
+            fixed = centre(self._mean, self.crop)
+            self._fixed_mean = fixed.contiguous(memory_format=self.memory_format)
+        elif (means := transform.channel_means(self.shape[0])) is not None:
+            self._fixed_mean = means.to(self.device)
+
+    def _converted(self, pixels: Tensor, mean: Tensor | None) -> Tensor:
+        """(x - mean) * scale / std of uint8 windows, float32."""
+        values = pixels.to(torch.float32)
         if self.memory_format == torch.channels_last:
-            pixels = channels_last(pixels)
+            values = channels_last(values)
         if mean is not None:
-            pixels.sub_(mean)
-        return pixels if self._scale == 1 else pixels.mul_(self._scale)
+            values.sub_(mean)
+        return values.mul_(self._factor) if self._scaled else values
 
 
-def _fitting(mean_image: Tensor | None, images: Tensor) -> Tensor:
+def _fitting(mean_image: Tensor | None, stored: tuple[int, int, int]) -> Tensor:
     """The mean image as it is kept: on the CPU, whatever the device."""
     assert mean_image is not None, "mean: train needs the mean image of the training samples"
-    if mean_image.shape != images.shape[1:]:
-        sizes = f"{tuple(mean_image.shape)}, not {tuple(images.shape[1:])} as the images"
+    if mean_image.shape != stored:
+        sizes = f"{tuple(mean_image.shape)}, not {stored} as the images"
         raise DataError(f"mean: the mean image is {sizes}")
     return mean_image.detach().float().cpu()

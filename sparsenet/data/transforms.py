@@ -1,13 +1,12 @@
-"""What is done to images between the files and the net, in Caffe's order and on whole batches.
+"""What is done to images between the files and the net, in Caffe's order.
 
-    stored uint8 image --resize once--> x --crop, mirror--> (x - mean) * scale
+    stored uint8 image --resize--> x --pad, crop, mirror--> (x - mean) * scale / std
 
-The mean image is cropped and mirrored with the image it is taken from, as Caffe does.
+The mean image is padded, cropped and mirrored with the image it is taken from, as Caffe does.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
@@ -19,6 +18,8 @@ from sparsenet.record import KeyProblem, OneOrMany, Record, shown
 
 # Images converted at a time, so that resizing a set needs little more memory than its result.
 _CHUNK = 2048
+_SUMMED = 2**24
+"""Pixels summed at a time, for which torch first makes eight bytes of each."""
 
 
 def _check_size(value: object) -> object:
@@ -59,10 +60,18 @@ class Transform(Record):
         None,
         description="train: subtract the mean image of the samples trained on; checkpoints hold it",
     )
+    std: OneOrMany[Annotated[float, Field(gt=0)]] | None = Field(
+        None,
+        description="divides the pixels less their mean, in their own unit 0..255: one number, or"
+        " one for each channel",
+    )
     resize: Size | None = Field(
         None,
         description="the shorter side in pixels, or [height, width]; bilinear, antialiased, before"
-        " all else and once for the whole set",
+        " all else",
+    )
+    pad: int = Field(
+        0, ge=0, description="black pixels put at every side in TRAIN, before the random crop"
     )
     crop_size: int | None = Field(
         None, ge=1, description="side of a square cut out: anywhere in TRAIN, else in the centre"
@@ -75,6 +84,17 @@ class Transform(Record):
             raise KeyProblem("mean", "excludes mean_value: give one of them")
         return self
 
+    @model_validator(mode="after")
+    def _pad_is_cropped(self) -> Transform:
+        if self.pad and self.crop_size is None:
+            raise KeyProblem("pad", "needs crop_size, the side of what is cut from padded images")
+        return self
+
+    @property
+    def exact_size(self) -> tuple[int, int] | None:
+        """[height, width] that `resize` gives every image, whatever its own."""
+        return self.resize if isinstance(self.resize, tuple) else None
+
     def stored_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
         """The shape of images (channels, height, width) after `resize`."""
         channels, height, width = shape
@@ -83,14 +103,16 @@ class Transform(Record):
     def output_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
         """The shape of images (channels, height, width) after the whole transform.
 
-        Raises ValueError where the crop is larger than the image or mean_value is not one number a
-        channel.
+        Raises ValueError where the crop is larger than the image or mean_value or std is not one
+        number a channel.
         """
         channels, height, width = self.stored_shape(shape)
-        if self.mean_value is not None and len(self.mean_value) not in (1, channels):
-            raise ValueError(
-                f"mean_value has {len(self.mean_value)} numbers for images of {channels} channel(s)"
-            )
+        for key in ("mean_value", "std"):
+            given = getattr(self, key)
+            if given is not None and len(given) not in (1, channels):
+                raise ValueError(
+                    f"{key} has {len(given)} numbers for images of {channels} channel(s)"
+                )
         if self.crop_size is None:
             return channels, height, width
         if self.crop_size > min(height, width):
@@ -98,6 +120,22 @@ class Transform(Record):
                 f"crop_size {self.crop_size} is larger than the {height}x{width} images"
             )
         return channels, self.crop_size, self.crop_size
+
+    def least_shape(self, channels: int) -> tuple[int, int, int]:
+        """The least (channels, height, width) after `resize` of images of any size.
+
+        Raises ValueError where the whole transform would not give all of them one size.
+        """
+        if self.resize is None and self.crop_size is None:
+            words = "images of any size are made alike by resize: [height, width] or crop_size"
+            raise ValueError(words)
+        if isinstance(self.resize, tuple):
+            return channels, *self.resize
+        if self.crop_size is None:
+            words = f"resize: {self.resize} is the shorter side alone"
+            raise ValueError(f"{words}; give [height, width], or crop_size too")
+        side = self.resize or self.crop_size
+        return channels, side, side
 
     def resized(self, images: Tensor) -> Tensor:
         """A uint8 set (N, C, H, W) at the size that `resize` says, rounded to uint8 again."""
@@ -118,6 +156,13 @@ class Transform(Record):
         values = torch.tensor(self.mean_value, dtype=torch.float32)
         return values.expand(channels).reshape(channels, 1, 1)
 
+    def factor(self, channels: int) -> Tensor | float:
+        """`scale` / `std`: the number that is `scale`, or with `std` float32 (C, 1, 1)."""
+        if self.std is None:
+            return self.scale
+        factors = self.scale / torch.tensor(self.std, dtype=torch.float64)
+        return factors.float().expand(channels).reshape(channels, 1, 1)
+
 
 def _resized(resize: int | tuple[int, int] | None, height: int, width: int) -> tuple[int, int]:
     if resize is None:
@@ -132,46 +177,18 @@ def _resized(resize: int | tuple[int, int] | None, height: int, width: int) -> t
 
 def mean_of(images: Tensor) -> Tensor:
     """The mean image of a uint8 set (N, C, H, W): float32 (C, H, W) of exact sums."""
-    return (images.sum(0, dtype=torch.int64).double() / len(images)).float()
+    return mean_of_sum(sum_of(images), len(images))
 
 
-def centre(images: Tensor, crop: int | None) -> Tensor:
-    """The centre window of (..., H, W) images, at floor((H - crop) / 2) as in Caffe; a view."""
-    if crop is None:
-        return images
-    top, left = (images.shape[-2] - crop) // 2, (images.shape[-1] - crop) // 2
-    return images[..., top : top + crop, left : left + crop]
+def sum_of(images: Tensor) -> Tensor:
+    """The sum of uint8 images (N, C, H, W), int64 (C, H, W)."""
+    total = torch.zeros(images.shape[1:], dtype=torch.int64)
+    at_a_time = max(1, _SUMMED // total.numel())
+    for start in range(0, len(images), at_a_time):
+        total += images[start : start + at_a_time].sum(0, dtype=torch.int64)
+    return total
 
 
-@dataclass(frozen=True)
-class Windows:
-    """The random crop and mirror of images of `height` x `width`, drawn and cut many at once."""
-
-    height: int
-    width: int
-    crop: int | None
-    mirror: bool
-
-    def draw(self, samples: int, generator: torch.Generator) -> Tensor:
-        """Rows (mirrored 0/1, top, left) for each sample, int64 (3, samples).
-
-        All tops and lefts at which the window lies inside the image are equally likely. `left` is
-        that in the image, mirrored first where it is to be: mirroring the window cut at x is
-        cutting the mirrored image at width - crop - x, and both are equally distributed.
-        """
-        high, wide = (self.crop or self.height), (self.crop or self.width)
-        ranges = (2 if self.mirror else 1, self.height - high + 1, self.width - wide + 1)
-        rows = [torch.randint(count, (samples,), generator=generator) for count in ranges]
-        return torch.stack(rows)
-
-    def cut(self, images: Tensor, chosen: Tensor, windows: Tensor) -> Tensor:
-        """From images (N, C, H, W) the window windows[:, i] of sample chosen[i]: (B, C, h, w)."""
-        mirrored, top, left = windows
-        if self.mirror:
-            # Both ways round and then a selection: faster than any masked flip.
-            chosen = chosen + mirrored * len(images)
-            images = torch.cat([images, images.flip(-1)])
-        if self.crop is None:
-            return images.index_select(0, chosen)
-        placed = images.unfold(2, self.crop, 1).unfold(3, self.crop, 1)
-        return placed[chosen, :, top, left]
+def mean_of_sum(total: Tensor, samples: int) -> Tensor:
+    """An int64 sum of so many images as their float32 mean, rounded once more."""
+    return (total.double() / samples).float()

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsenet.data.batches import Batches
+from sparsenet.data.memory import InMemory
 from sparsenet.data.raw import DataError
 from sparsenet.data.transforms import Transform, mean_of
 
@@ -20,8 +20,8 @@ def telling_images(samples: int) -> torch.Tensor:
     return images
 
 
-def telling(samples: int, batch_size: int, **options) -> Batches:
-    return Batches(telling_images(samples), torch.arange(samples), batch_size, **options)
+def telling(samples: int, batch_size: int, **options) -> InMemory:
+    return InMemory(telling_images(samples), torch.arange(samples), batch_size, **options)
 
 
 def same(first, second) -> bool:
@@ -132,7 +132,7 @@ def test_transforms_agree_with_a_reference_of_single_samples(
 
 def test_windows_vary_in_training_and_are_those_of_the_centre_elsewhere():
     options = {"transform": Transform(crop_size=4, mirror=True)}
-    batches = telling(30, 300, train=True, **options)
+    batches = telling(30, 3000, train=True, **options)
     images, _ = batches.batch(0)
     corners = {tuple(image[1:, 0, 0].int().tolist()) for image in images}
     # Six tops; six lefts, which a mirrored window has in its last column, at least three from 0.

@@ -3,60 +3,14 @@ import re
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from sparsenet.data.seeding import seeded
-from sparsenet.data.transforms import Transform, Windows, centre, mean_of
+from sparsenet.data.transforms import Transform, mean_of
 from sparsenet.record import check_record
 
 
 def random_images(*shape: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(sum(shape))
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.integers(1, 6),
-    st.integers(1, 3),
-    st.integers(1, 9),
-    st.integers(1, 9),
-    st.booleans(),
-    st.integers(0, 99),
-    st.data(),
-)
-def test_windows_are_cut_as_one_by_one(samples, channels, height, width, mirror, seed, data):
-    images = random_images(samples, channels, height, width)
-    crop = data.draw(st.none() | st.integers(1, min(height, width)))
-    windows = Windows(height, width, crop, mirror)
-    drawn = windows.draw(7, seeded(seed))
-    chosen = torch.randint(0, samples, (7,), generator=seeded(seed, 1))
-    cut = windows.cut(images, chosen, drawn).numpy()
-    for i, (flip, top, left) in enumerate(drawn.T.tolist()):
-        image = images[chosen[i]].numpy()
-        image = image[..., ::-1] if flip else image
-        high, wide = crop or height, crop or width
-        assert np.array_equal(cut[i], image[:, top : top + high, left : left + wide])
-    assert mirror or not drawn[0].any()
-
-
-def test_windows_are_drawn_evenly():
-    mirrored, top, left = Windows(6, 5, 4, mirror=True).draw(30_000, seeded(0))
-    for drawn, values in ((mirrored, 2), (top, 3), (left, 2)):
-        counts = torch.bincount(drawn)
-        assert len(counts) == values
-        # Five standard deviations of a binomial.
-        assert (counts - 30_000 / values).abs().max() < 5 * (30_000 / 4) ** 0.5
-
-
-@given(st.integers(1, 12), st.integers(1, 12), st.data())
-def test_the_centre_is_caffes(height, width, data):
-    images = random_images(2, 1, height, width)
-    crop = data.draw(st.integers(1, min(height, width)))
-    top, left = (height - crop) // 2, (width - crop) // 2
-    assert torch.equal(centre(images, crop), images[:, :, top : top + crop, left : left + crop])
-    assert centre(images, None) is images
 
 
 @pytest.mark.parametrize("resize", [28, 5, 17, (28, 20), (3, 40)])
@@ -100,6 +54,21 @@ def test_channel_means():
     assert Transform(mean_value=(1.0, 2.0)).channel_means(2).tolist() == [[[1.0]], [[2.0]]]
 
 
+def test_factors():
+    assert Transform(scale=0.5).factor(3) == 0.5
+    factor = Transform(scale=0.5, std=(3.0,)).factor(2)
+    assert factor.tolist() == torch.full((2, 1, 1), 1 / 6).tolist()
+    factor = Transform(std=(1.0, 2.0, 7.0)).factor(3)
+    assert factor.flatten().tolist() == torch.tensor([1, 0.5, 1 / 7]).tolist()
+
+
+def test_images_of_any_size_are_made_alike():
+    assert Transform(resize=(7, 5)).least_shape(1) == (1, 7, 5)
+    assert Transform(resize=(7, 5), crop_size=3).least_shape(1) == (1, 7, 5)
+    assert Transform(resize=7, crop_size=3).least_shape(3) == (3, 7, 7)
+    assert Transform(crop_size=3).least_shape(3) == (3, 3, 3)
+
+
 def test_shapes():
     assert Transform().output_shape((3, 32, 30)) == (3, 32, 30)
     assert Transform(resize=40).output_shape((3, 32, 64)) == (3, 40, 80)
@@ -114,6 +83,7 @@ def test_shapes():
         ({"crop_size": 33}, "crop_size 33 is larger than the 32x40 images"),
         ({"resize": 8, "crop_size": 9}, "crop_size 9 is larger than the 8x10 images"),
         ({"mean_value": [1, 2]}, "mean_value has 2 numbers for images of 3 channel(s)"),
+        ({"std": [1, 2]}, "std has 2 numbers for images of 3 channel(s)"),
         ({"mean_value": [1, 2, 3, 4]}, "mean_value has 4 numbers for images of 3 channel(s)"),
     ],
 )
@@ -144,6 +114,12 @@ def test_transforms_that_do_not_fit(transform, message):
         ),
         ({"resize": []}, [(("resize",), "[] is not a side in pixels or [height, width]")]),
         ({"crop_size": 0}, [(("crop_size",), "0 must be at least 1")]),
+        ({"std": [1, 0]}, [(("std", 1), "0 must be greater than 0")]),
+        ({"crop_size": 8, "pad": -1}, [(("pad",), "-1 must be at least 0")]),
+        (
+            {"pad": 4},
+            [(("pad",), "needs crop_size, the side of what is cut from padded images")],
+        ),
         ({"mirror": 1}, [(("mirror",), "1 is not true or false")]),
         ({"crop": 2}, [(("crop",), "unknown key; did you mean 'crop_size'?")]),
     ],
