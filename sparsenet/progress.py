@@ -68,6 +68,11 @@ class Quiet:
     def end(self) -> None:
         """Nothing."""
 
+    @contextmanager
+    def counting(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Nothing."""
+        yield lambda _done: None
+
 
 class Silent(Quiet):
     """Shows nothing at all, in a process beside the one that shows the run."""

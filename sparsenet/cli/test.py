@@ -9,6 +9,7 @@ import click
 
 from sparsenet.cli import options
 from sparsenet.layers.base import Phase
+from sparsenet.progress import choose_display
 from sparsenet.workflows.summary import score_dict
 from sparsenet.workflows.test import evaluate_checkpoint
 
@@ -23,7 +24,8 @@ def command(
     checkpoint: Path, phase: str, overrides: tuple[str, ...], device: str | None, as_json: bool
 ) -> None:
     """Measure the accuracy and loss of CHECKPOINT, by the configuration it holds."""
-    score = evaluate_checkpoint(checkpoint, cast("Phase", phase), overrides, device)
+    display = choose_display(quiet=False)
+    score = evaluate_checkpoint(checkpoint, cast("Phase", phase), overrides, device, display)
     if as_json:
         options.print_json({"phase": score.phase, **score_dict(score)})
         return

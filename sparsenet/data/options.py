@@ -3,38 +3,66 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from sparsenet.amounts import Amount
-from sparsenet.data.sources import SOURCES, unknown_source
+from sparsenet.data.sources import IMAGE_FOLDER, SOURCE_NAMES, SOURCES, data_folder, unknown_source
 from sparsenet.data.splits import held_size, part_size
 from sparsenet.data.transforms import Transform
 from sparsenet.record import KeyProblem, Record
 
 
 def _known(name: str) -> str:
-    if name not in SOURCES:
+    if name not in SOURCES and name != IMAGE_FOLDER:
         raise ValueError(unknown_source(name))
     return name
 
 
 SourceName = Annotated[
-    str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(SOURCES)})
+    str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(SOURCE_NAMES)})
 ]
+
+_OF_FOLDERS = ("folder", "is_color", "memory", "workers", "on_bad_image")
 
 
 class DataOptions(Record):
     """Where the samples are, which of them are trained on, and what a batch of them is."""
 
-    source: SourceName = Field(description="the data set")
+    source: SourceName = Field(description="the data set, or ImageFolder for one of image files")
     root: str | None = Field(
         None,
         description="the folder of all data sets; left out: SPARSENET_DATA, or else sparsenet in"
         " the user's cache folder",
     )
+    folder: str | None = Field(
+        None,
+        description="for ImageFolder: the set's folder below root, which holds train and val (or"
+        " test) with a folder a class; left out: root itself",
+    )
     download: bool = Field(True, description="fetch the files where they are not in the folder")
+    is_color: bool = Field(
+        True, description="for ImageFolder: three channels, red, green and blue; false: one, grey"
+    )
+    memory: Literal["auto", "yes", "no"] = Field(
+        "auto",
+        description="for ImageFolder: yes decodes the images once, for which resize is [height,"
+        " width], and holds them; no reads them anew for each batch; auto holds them where resize"
+        " allows it and they take at most half of the memory that is free. The batches are the"
+        " same",
+    )
+    workers: int | None = Field(
+        None,
+        ge=0,
+        description="for ImageFolder: processes that read images ahead where they are not held;"
+        " left out: one a processor, at most 8; 0: none",
+    )
+    on_bad_image: Literal["error", "skip"] = Field(
+        "error",
+        description="for ImageFolder: whether an image that cannot be read ends the training, or is"
+        " reported and left out (in memory) or replaced by the next one (where not held)",
+    )
     batch_size: int = Field(ge=1, description="samples in a batch")
     split: Amount | None = Field(
         None,
@@ -49,6 +77,12 @@ class DataOptions(Record):
         description="train on so many of the samples that split leaves, a count or a percentage",
     )
     subset_seed: int = Field(0, ge=0, description="which samples subset takes")
+    bootstrap: int | None = Field(
+        None,
+        ge=0,
+        description="train on as many samples drawn from these with replacement (bagging); the"
+        " number seeds the draw",
+    )
     shuffle: bool = Field(
         True, description="a new order in every epoch of TRAIN; the other phases keep the files'"
     )
@@ -59,8 +93,36 @@ class DataOptions(Record):
     @model_validator(mode="after")
     def _fits_source(self) -> DataOptions:
         """Check the parts and the transform against what is known of the source beforehand."""
-        if self.root == "":
-            raise KeyProblem("root", "is empty: name the folder, or leave it out")
+        for key in ("root", "folder"):
+            if getattr(self, key) == "":
+                raise KeyProblem(key, "is empty: name the folder, or leave it out")
+        if self.source == IMAGE_FOLDER:
+            self._check_folder()
+        else:
+            self._check_published()
+        try:
+            self.transform.output_shape(self._stored_shape)
+        except ValueError as error:
+            raise KeyProblem("transform", str(error)) from None
+        return self
+
+    def _check_folder(self) -> None:
+        """Nothing is read to check a configuration: what depends on the files is not known yet."""
+        if "download" in self.model_fields_set:
+            raise KeyProblem("download", f"is not for source {IMAGE_FOLDER}, which only reads")
+        if self.memory == "yes" and self.workers is not None:
+            raise KeyProblem("workers", "has no effect with memory: yes")
+        if self.transform.exact_size is None:
+            needs = "needs transform.resize: [height, width], that all images be of one size"
+            if self.memory == "yes":
+                raise KeyProblem("memory", f"yes {needs}")
+            if self.transform.mean:
+                raise KeyProblem("transform", f"mean: train {needs}")
+
+    def _check_published(self) -> None:
+        for key in _OF_FOLDERS:
+            if key in self.model_fields_set:
+                raise KeyProblem(key, f"is only for source {IMAGE_FOLDER}")
         left = SOURCES[self.source].train
         if self.batch_size > left:
             raise KeyProblem("batch_size", f"{self.batch_size} is more than the {left} samples")
@@ -72,23 +134,26 @@ class DataOptions(Record):
                     left = left - size if key == "split" else size
             except ValueError as error:
                 raise KeyProblem(key, str(error)) from None
-        try:
-            self.transform.output_shape(SOURCES[self.source].shape)
-        except ValueError as error:
-            raise KeyProblem("transform", str(error)) from None
-        return self
 
     @property
-    def folder(self) -> Path | None:
-        """`root` as a path."""
-        return None if self.root is None else Path(self.root)
+    def _stored_shape(self) -> tuple[int, int, int]:
+        """An image's (channels, height, width) before the transform, as far as that matters."""
+        if self.source != IMAGE_FOLDER:
+            return SOURCES[self.source].shape
+        return self.transform.least_shape(3 if self.is_color else 1)
+
+    @property
+    def path(self) -> Path:
+        """The folder of the set: `folder` in `root`."""
+        root = data_folder(None if self.root is None else Path(self.root))
+        return root if self.folder is None else root / Path(self.folder).expanduser()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """The images' (channels, height, width) as the net sees them, without reading any."""
-        return self.transform.output_shape(SOURCES[self.source].shape)
+        return self.transform.output_shape(self._stored_shape)
 
     @property
-    def classes(self) -> int:
-        """The number of labels, which run from 0."""
-        return SOURCES[self.source].classes
+    def mean_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of a mean image of `mean: train`: of the resized images."""
+        return self.transform.stored_shape(self._stored_shape)

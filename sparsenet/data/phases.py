@@ -1,26 +1,29 @@
 """From the Data layers of a net to the batches of its phases.
 
-TRAIN is the training set less what `split` holds out, and of that what `subset` takes; VAL is what
-`split` holds out; TEST is the test set.
+TRAIN is the training set less what `split` holds out, and of that what `subset` takes, or a
+`bootstrap` resample of that; VAL is what `split` holds out; TEST is the test set.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from sparsenet.data.batches import Batches
+from sparsenet.data.batches import Batches, Options
+from sparsenet.data.memory import InMemory
 from sparsenet.data.options import DataOptions
 from sparsenet.data.raw import DataError, RawSet
-from sparsenet.data.sources import load_source
-from sparsenet.data.splits import hold_out, sample
-from sparsenet.data.transforms import mean_of
+from sparsenet.data.sets import FileSet, Sets
+from sparsenet.data.splits import hold_out, resample, sample
+from sparsenet.data.stream import Stream, Warn
+from sparsenet.data.transforms import Transform, mean_of
+from sparsenet.data.watch import Watch, unwatched
 
 Phase = Literal["TRAIN", "VAL", "TEST"]
-Loaded = dict[tuple[str, str | None, bool], RawSet]
 
 
 def open_phases(
@@ -30,13 +33,17 @@ def open_phases(
     mean_image: Tensor | None = None,
     *,
     memory_format: torch.memory_format = torch.contiguous_format,
+    share: tuple[int, int] = (0, 1),
+    watch: Watch = unwatched,
+    warn: Warn = warnings.warn,
 ) -> dict[Phase, Batches]:
     """The batches of every phase that has a Data layer, VAL only where that one has a `split`.
 
     Files are read once, and the mean image that a TEST layer's `mean: train` asks for is that of
-    the samples the TRAIN layer trains on. Arguments and errors are those of `open_phase`.
+    the samples the TRAIN layer trains on. `watch` and `warn` are those of `Sets`, the other
+    arguments and errors those of `open_phase`.
     """
-    loaded: Loaded = {}
+    sets = Sets(watch, warn, share[1])
     phases: dict[Phase, Batches] = {}
     for phase, layer in sorted(layers.items(), key=lambda item: item[0] != "TRAIN"):
         batches = open_phase(
@@ -46,8 +53,9 @@ def open_phases(
             device,
             mean_image,
             training=layers.get("TRAIN"),
-            loaded=loaded,
+            sets=sets,
             memory_format=memory_format,
+            share=share,
         )
         if batches is not None:
             phases[phase] = batches
@@ -63,31 +71,30 @@ def open_phase(
     mean_image: Tensor | None = None,
     *,
     training: DataOptions | None = None,
-    loaded: Loaded | None = None,
+    sets: Sets | None = None,
     memory_format: torch.memory_format = torch.contiguous_format,
+    share: tuple[int, int] = (0, 1),
 ) -> Batches | None:
     """The batches of one phase of a Data layer; None for VAL where it has no `split`.
 
     `seed` orders and augments TRAIN and touches nothing else. `mean_image`, float32
     (channels, height, width), is a checkpoint's; without one `mean: train` reads the training set
-    of `training` (left out: of `layer`) to compute it. `loaded` keeps the sets that were read for
-    further calls. Raises DataError where files are absent or damaged or hold fewer samples than
-    `split` and `subset` take.
+    of `training` (left out: of `layer`) to compute it. `sets` keeps what was read for further
+    calls; `share` is that of Batches. Raises DataError where files are absent or damaged or hold
+    fewer samples than `split`, `subset` and a batch take.
     """
     if phase == "VAL" and layer.split is None:
         return None
-    loaded = {} if loaded is None else loaded
-    images, labels = _part(layer, phase, loaded)
-    images = layer.transform.resized(images)
+    sets = Sets() if sets is None else sets
+    part = _part(layer, phase, sets)
     if layer.transform.mean and mean_image is None:
-        owner = training or layer
-        trained = images if phase == "TRAIN" else _trained_on(owner, layer, loaded)
-        mean_image = mean_of(trained)
+        trained = part if phase == "TRAIN" else _part(training or layer, "TRAIN", sets)
+        mean_image = _mean_image(trained, layer, sets)
     train = phase == "TRAIN"
-    return Batches(
-        images,
-        labels,
-        layer.batch_size,
+    if train and isinstance(part, FileSet) and layer.batch_size > len(part):
+        words = f"batch_size {layer.batch_size} is more than the {len(part)} samples"
+        raise DataError(f"{part.name}: {words}")
+    options = Options(
         transform=layer.transform,
         mean_image=mean_image,
         train=train,
@@ -95,37 +102,64 @@ def open_phase(
         seed=seed,
         device=device,
         memory_format=memory_format,
+        share=share,
+    )
+    if isinstance(part, FileSet):
+        return _stream(part, layer, layer.batch_size, sets, options)
+    images = layer.transform.resized(part.images)
+    return InMemory(images, part.labels, layer.batch_size, **options)
+
+
+def _stream(
+    part: FileSet, layer: DataOptions, batch_size: int, sets: Sets, options: Options
+) -> Stream:
+    return Stream(
+        part.files,
+        batch_size,
+        is_color=layer.is_color,
+        on_bad_image=layer.on_bad_image,
+        workers=layer.workers,
+        warn=sets.warn,
+        **options,
     )
 
 
-def _trained_on(owner: DataOptions, layer: DataOptions, loaded: Loaded) -> Tensor:
-    return layer.transform.resized(_part(owner, "TRAIN", loaded)[0])
+def _mean_image(trained: RawSet | FileSet, layer: DataOptions, sets: Sets) -> Tensor:
+    """The mean of the samples trained on, at the size that the layer's transform gives them."""
+    if isinstance(trained, RawSet):
+        return mean_of(layer.transform.resized(trained.images))
+    whole = Options(transform=Transform(resize=layer.transform.resize))
+    stream = _stream(trained, layer, 1, sets, whole)
+    mean = stream.mean(sets.watch)
+    stream.close()
+    return mean
 
 
-def _part(layer: DataOptions, phase: Phase, loaded: Loaded) -> tuple[Tensor, Tensor]:
-    """Images and labels of a phase, before any transform."""
-    train = phase != "TEST"
-    key = (layer.source, layer.root, train)
-    if key not in loaded:
-        loaded[key] = load_source(layer.source, layer.folder, train, layer.download)
-    whole = loaded[key]
-    if not train:
-        return whole.images, whole.labels
+def _part(layer: DataOptions, phase: Phase, sets: Sets) -> RawSet | FileSet:
+    """The samples of a phase, before any transform."""
+    whole = sets.get(layer, phase != "TEST")
+    if phase == "TEST":
+        return whole
     chosen = _indices(layer, phase, whole)
-    if len(chosen) == len(whole):
-        return whole.images, whole.labels
-    return whole.images[chosen], whole.labels[chosen]
+    return whole if chosen is None else whole.taken(chosen)
 
 
-def _indices(layer: DataOptions, phase: Phase, whole: RawSet) -> Tensor:
-    chosen, held = torch.arange(len(whole)), torch.arange(0)
+def _indices(layer: DataOptions, phase: Phase, whole: RawSet | FileSet) -> Tensor | None:
+    """Which samples of a training set the phase has, None for all of them as they are."""
+    chosen = held = None
     key = "split"
     try:
         if layer.split is not None:
             chosen, held = hold_out(whole.labels, layer.split, layer.split_seed)
+        if phase == "VAL":
+            return held
         key = "subset"
         if layer.subset is not None:
+            chosen = torch.arange(len(whole)) if chosen is None else chosen
             chosen = chosen[sample(whole.labels[chosen], layer.subset, layer.subset_seed)]
     except ValueError as error:
         raise DataError(f"{whole.name}: {key}: {error}") from None
-    return held if phase == "VAL" else chosen
+    if layer.bootstrap is not None:
+        chosen = torch.arange(len(whole)) if chosen is None else chosen
+        return chosen[resample(len(chosen), layer.bootstrap)]
+    return None if chosen is not None and len(chosen) == len(whole) else chosen

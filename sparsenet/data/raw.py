@@ -28,3 +28,7 @@ class RawSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def taken(self, chosen: Tensor) -> RawSet:
+        """The samples chosen, in that order."""
+        return RawSet(self.name, self.images[chosen], self.labels[chosen], self.classes)

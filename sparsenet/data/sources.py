@@ -1,6 +1,7 @@
 """The data sources by name: what is known of each before it is read, and reading it.
 
 A new source is a function that returns a part's images and labels, and its line in SOURCES.
+ImageFolder, of which nothing is known beforehand, is opened in `sets.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from sparsenet.data.digits import TEST_SAMPLES, read_digits
+from sparsenet.data.locations import cache_folder
 from sparsenet.data.published import FOLDERS, read_published
 from sparsenet.data.raw import DataError, RawSet
 from sparsenet.errors import listed, nearest
@@ -53,6 +55,8 @@ SOURCES = {
     "digits": Source((1, 8, 8), 10, 1797 - TEST_SAMPLES, TEST_SAMPLES, _digits),
     **{name: Source(*sizes, partial(read_published, name)) for name, sizes in _SIZES.items()},
 }
+IMAGE_FOLDER = "ImageFolder"
+SOURCE_NAMES = (*SOURCES, IMAGE_FOLDER)
 
 
 def data_folder(root: Path | None = None) -> Path:
@@ -61,14 +65,12 @@ def data_folder(root: Path | None = None) -> Path:
         return root.expanduser()
     if named := os.environ.get("SPARSENET_DATA"):
         return Path(named).expanduser()
-    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # The XDG specification: a path that is not absolute is to be ignored.
-    return (cache if cache.is_absolute() else Path.home() / ".cache") / "sparsenet"
+    return cache_folder()
 
 
 def unknown_source(name: object) -> str:
     """The words for a source that does not exist, naming the nearest that does."""
-    return f"{name!r} is not {listed(SOURCES)}{nearest(name, SOURCES)}"
+    return f"{name!r} is not {listed(SOURCE_NAMES)}{nearest(name, SOURCE_NAMES)}"
 
 
 def load_source(name: str, root: Path | None, train: bool, download: bool) -> RawSet:

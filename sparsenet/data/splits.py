@@ -38,6 +38,12 @@ def sample(labels: Tensor, part: int | str, seed: int) -> Tensor:
     return chosen.nonzero().squeeze(1)
 
 
+def resample(samples: int, seed: int) -> Tensor:
+    """As many indices drawn with replacement from 0..samples - 1, each equally likely (bagging)."""
+    generator = seeded("bootstrap", seed)
+    return torch.randint(samples, (samples,), generator=generator).sort().values
+
+
 def _stratified(labels: Tensor, size: int, generator: torch.Generator) -> Tensor:
     """A mask of `size` samples, of each class its share to within one sample."""
     mask = torch.zeros(len(labels), dtype=torch.bool)

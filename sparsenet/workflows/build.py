@@ -9,6 +9,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from sparsenet import ranks
 from sparsenet.checkpoint import Checkpoint
 from sparsenet.config.constraints import declared_balls, weight_shapes
 from sparsenet.config.graph import build_graph
@@ -19,8 +20,11 @@ from sparsenet.data.batches import Batches
 from sparsenet.data.phases import open_phases
 from sparsenet.errors import ConfigError, Problem
 from sparsenet.layers.base import ParameterLayer, Phase, WeightedLayer
+from sparsenet.layers.data import Data
+from sparsenet.layers.loss import Judge
 from sparsenet.layout import lay_out_, memory_format_of
 from sparsenet.net import Net
+from sparsenet.progress import Display, Quiet
 from sparsenet.regularization.schedule import Schedule
 from sparsenet.solver.loop import Loop
 from sparsenet.storage.accounting import ModelMemory, spread
@@ -51,6 +55,11 @@ class Parts:
         """What is tested while training: the validation data, else the test data."""
         return next((phase for phase in ("VAL", "TEST") if phase in self.batches), None)
 
+    def close(self) -> None:
+        """End the processes that read data ahead."""
+        for batches in self.batches.values():
+            batches.close()
+
     def loop(self) -> Loop:
         """A fresh loop over these parts."""
         phase = self.tested_phase
@@ -64,6 +73,8 @@ def choose_device(mode: str, device: str | None) -> torch.device:
     if device is None:
         cuda = mode == "gpu" or (mode == "auto" and torch.cuda.is_available())
         device = "cuda" if cuda else "cpu"
+    if device != "cpu" and ranks.size() > 1:
+        device = _own_gpu(device, asked)
     try:
         chosen = torch.device(device)
         torch.empty(1, device=chosen)
@@ -71,6 +82,19 @@ def choose_device(mode: str, device: str | None) -> torch.device:
         first = str(error).splitlines()[0]
         raise ConfigError(f"{asked} cannot be used here: {first}") from None
     return chosen
+
+
+def _own_gpu(device: str, asked: str) -> str:
+    """The GPU of this process, each of those on a machine having its own. Raises ConfigError."""
+    place, processes = ranks.on_machine()
+    if device != "cuda":
+        words = f"names one GPU, and each of {processes} processes has its own: use --device cuda"
+        raise ConfigError(f"{asked} {words}")
+    if (there := torch.cuda.device_count()) < processes:
+        words = f"needs a GPU for each of {processes} processes, and there are {there}"
+        raise ConfigError(f"{asked} {words}: start fewer, or use --device cpu")
+    torch.cuda.set_device(place)
+    return f"cuda:{place}"
 
 
 def build_net(net: NetConfig, seed: int, device: torch.device) -> Net:
@@ -82,17 +106,66 @@ def build_net(net: NetConfig, seed: int, device: torch.device) -> Net:
 
 
 def build(
-    configuration: Configuration, device: torch.device, mean_image: Tensor | None = None
+    configuration: Configuration,
+    device: torch.device,
+    mean_image: Tensor | None = None,
+    display: Display | None = None,
 ) -> Parts:
-    """Build everything a training needs. Raises DataError where the data cannot be had."""
+    """Build everything a training needs. Raises DataError where the data cannot be had.
+
+    And ConfigError where they have labels beyond the net's scores.
+    """
+    shown = display or Quiet()
     config = configuration.solver
     net = build_net(config.net, config.random_seed, device)
     layers = {phase: graph.data for phase, graph in net.graphs.items()}
     memory_format = memory_format_of(device)
-    batches = open_phases(
-        layers, config.random_seed, device, mean_image, memory_format=memory_format
+    require_shares(layers["TRAIN"])
+    batches = ranks.in_turn(
+        lambda: open_phases(
+            layers,
+            config.random_seed,
+            device,
+            mean_image,
+            memory_format=memory_format,
+            share=(ranks.rank(), ranks.size()),
+            watch=shown.counting,
+            warn=shown.warn,
+        )
     )
+    require_scores(net, batches)
     return Parts(configuration, net, batches, schedule_of(config), device)
+
+
+def require_shares(data: Data) -> None:
+    """Raise ConfigError where processes that train together cannot have as many rows each."""
+    processes = ranks.size()
+    if data.batch_size % processes:
+        below = data.batch_size // processes * processes
+        allowed = f"{below} or {below + processes}" if below else str(processes)
+        words = f"{data.batch_size} cannot be divided evenly among {processes} processes"
+        place = f"net.layers.{data.name}.batch_size"
+        raise ConfigError(Problem("", place, f"{words}; it may be {allowed}"))
+
+
+def require_scores(net: Net, batches: Mapping[Phase, Batches]) -> None:
+    """Raise ConfigError naming each layer that has fewer scores than the labels have classes."""
+    problems: dict[Problem, None] = {}
+    for phase, opened in batches.items():
+        graph = net.graphs[phase]
+        for node in graph.nodes:
+            layer = node.layer
+            if not isinstance(layer, Judge) or node.bottoms[1] != graph.data.top[1]:
+                continue
+            scores = node.in_shapes[0][0]
+            counted = [label for label in opened.label_values if label != layer.ignore_label]
+            if counted and counted[-1] >= scores:
+                words = f"{scores} scores from {node.bottoms[0]!r}, but the labels of"
+                needed = f"{graph.data.name!r} in {phase} are of {counted[-1] + 1} classes"
+                place = f"net.layers.{layer.name}"
+                problems[Problem("", place, f"{words} {needed}")] = None
+    if problems:
+        raise ConfigError(list(problems))
 
 
 def schedule_of(config: SolverConfig) -> Schedule:
@@ -128,12 +201,16 @@ def copy_weights(net: Net, weights: Mapping[str, Tensor]) -> dict[str, list[str]
 
 def layers_of(names: Iterable[str]) -> list[str]:
     """The layers of blobs by name, in order, each once."""
-    return list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+    return list(dict.fromkeys(map(_layer_of, names)))
+
+
+def _layer_of(name: str) -> str:
+    return name.rpartition(".")[0] or name
 
 
 def _beside(copied: list[str], names: Iterable[str]) -> list[str]:
     """The layers of blobs, but the blobs of those layers that were copied in part."""
-    found = ((name, name.rpartition(".")[0]) for name in names)
+    found = ((name, _layer_of(name)) for name in names)
     return list(dict.fromkeys(name if layer in copied else layer for name, layer in found))
 
 

@@ -15,7 +15,8 @@ from sparsenet.config.constraints import weight_shapes
 from sparsenet.config.graph import has_phase
 from sparsenet.config.load import Configuration, load_solver
 from sparsenet.data.batches import Batches
-from sparsenet.data.phases import Loaded, open_phase
+from sparsenet.data.phases import open_phase
+from sparsenet.data.sets import Sets
 from sparsenet.errors import ConfigError
 from sparsenet.layers.base import Phase
 from sparsenet.layout import memory_format_of
@@ -23,7 +24,13 @@ from sparsenet.net import Net
 from sparsenet.progress import Display
 from sparsenet.run_folder import RunFolder
 from sparsenet.solver.evaluate import evaluate
-from sparsenet.workflows.build import choose_device, copy_weights, counted_memory, restored_net
+from sparsenet.workflows.build import (
+    choose_device,
+    copy_weights,
+    counted_memory,
+    require_scores,
+    restored_net,
+)
 from sparsenet.workflows.pruning import Pruning, plain
 from sparsenet.workflows.pruning_options import PruningOptions
 from sparsenet.workflows.retrain_all import retrain_all
@@ -71,7 +78,7 @@ def prune_threshold(
     folder = RunFolder(options.output or checkpoint.parent)
     files = ThresholdFiles(folder, f"{checkpoint} under {solver}", retrained=options.retrain)
     files.check()
-    batches = _held_out(net, configuration, given, device)
+    batches = _held_out(net, configuration, given, device, display)
     files.open()
     points = _measure_all(net, given, [Pruning(UNPRUNED), *prunings], batches, files, display)
     if options.retrain:
@@ -113,10 +120,14 @@ def _trained(
 
 
 def _held_out(
-    net: Net, configuration: Configuration, given: Checkpoint, device: torch.device
+    net: Net,
+    configuration: Configuration,
+    given: Checkpoint,
+    device: torch.device,
+    display: Display,
 ) -> dict[Phase, Batches]:
     """VAL, where there is any, and TEST, less the mean image that belongs to the weights."""
-    loaded: Loaded = {}
+    sets = Sets(display.counting, display.warn)
     batches = {
         phase: open_phase(
             net.graphs[phase].data,
@@ -125,13 +136,15 @@ def _held_out(
             device,
             given.mean_image,
             training=net.graphs["TRAIN"].data,
-            loaded=loaded,
+            sets=sets,
             memory_format=memory_format_of(device),
         )
         for phase in _MEASURED
         if phase in net.graphs
     }
-    return {phase: opened for phase, opened in batches.items() if opened is not None}
+    held_out = {phase: opened for phase, opened in batches.items() if opened is not None}
+    require_scores(net, held_out)
+    return held_out
 
 
 def _measure_all(

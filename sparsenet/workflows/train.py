@@ -63,13 +63,13 @@ def run_folder_of(solver: Path, configuration: Configuration, output: Path | Non
     return RunFolder(Path("runs") / name)
 
 
-def dry_run(solver: Path, options: TrainOptions) -> ModelMemory:
+def dry_run(solver: Path, options: TrainOptions, display: Display | None = None) -> ModelMemory:
     """Build everything, pass one sample through every phase, train nothing and write nothing."""
     configuration = _read(solver, options)
     device = choose_device(configuration.solver.solver_mode, options.device)
     given = load_weights(options.weights) if options.weights else None
     mean, _ = fitting_mean(given, configuration.solver.net)
-    parts = build(configuration, device, mean)
+    parts = build(configuration, device, mean, display)
     if given:
         take_weights(parts.net, given)
     try_phases(parts)
@@ -97,7 +97,8 @@ def train(solver: Path, options: TrainOptions, display: Display) -> TrainResult:
     device = choose_device(configuration.solver.solver_mode, options.device)
     given = load_weights(first) if first and found is None else None
     mean, told = fitting_mean(given, configuration.solver.net)
-    parts = build(configuration, device, found.snapshot.mean_image if found else mean)
+    mean = found.snapshot.mean_image if found else mean
+    parts = build(configuration, device, mean, display)
     loop = parts.loop()
     for line in told + (take_weights(parts.net, given) if given else []):
         display.note(line)
@@ -155,6 +156,7 @@ def _run(
                 stack.enter_context(closing(events))
             recorder = Recorder(parts, folder, log, display, events)
         stopping = stack.enter_context(stop_on_signals())
+        stack.callback(parts.close)
         stack.callback(display.end)
         display.begin(loop.step, parts.config.max_iter)
         try:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sparsenet.data import phases, sources
+from sparsenet.data import sets, sources
 from sparsenet.data.options import DataOptions
 from sparsenet.data.phases import open_phase, open_phases
 from sparsenet.data.raw import DataError
@@ -75,7 +75,7 @@ def test_files_are_read_once(monkeypatch):
         reads.append(train)
         return load_source(name, root, train, download)
 
-    monkeypatch.setattr(phases, "load_source", counting)
+    monkeypatch.setattr(sets, "load_source", counting)
     layer = options(split=100, transform={"mean": "train"})
     open_phases({"TEST": layer, "VAL": layer, "TRAIN": layer}, seed=0)
     assert sorted(reads) == [False, True]

@@ -1,0 +1,167 @@
+"""Windows of images read from their files, one batch at a time or ahead in other processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from sparsenet.data.decoding import decode
+from sparsenet.data.raw import DataError
+from sparsenet.data.windows import Windows, centre
+
+T = TypeVar("T")
+
+Request = tuple[list[str], Any]
+"""Paths, and their windows' draws, a NumPy int64 array (3, n); or None for the centres."""
+
+Answer = tuple[Tensor, list[tuple[int, str]]]
+"""uint8 (n, C, h, w), and the places of those that could not be read, with what is wrong."""
+
+MOST_WORKERS = 8
+
+
+@dataclass(frozen=True)
+class Reader(Dataset[Answer]):
+    """Answers requests: each image decoded, resized, and its window cut, to `shape`.
+
+    It holds no list of files, so that it costs a process nothing to have one.
+    """
+
+    shape: tuple[int, int, int]
+    is_color: bool
+    resize: int | tuple[int, int] | None
+    crop: int | None
+    windows: Windows | None
+    memory_format: torch.memory_format
+
+    def __getitem__(self, request: Request) -> Answer:
+        paths, drawn = request
+        size = (len(paths), *self.shape)
+        pixels = torch.empty(size, dtype=torch.uint8, memory_format=self.memory_format)
+        windows = [None] * len(paths) if drawn is None else torch.from_numpy(drawn).unbind(1)
+        failures = []
+        for place, (path, window) in enumerate(zip(paths, windows, strict=True)):
+            try:
+                pixels[place] = self._window(Path(path), window)
+            except DataError as error:
+                failures.append((place, str(error)))
+        return pixels, failures
+
+    def _window(self, path: Path, drawn: Tensor | None) -> Tensor:
+        image = decode(path, self.is_color, self.resize)
+        height, width = image.shape[1:]
+        if self.crop is not None and self.crop > min(height, width):
+            words = f"crop_size {self.crop} is larger than the {height}x{width} image"
+            raise DataError(f"{path}: {words}")
+        if self.windows is None or drawn is None:
+            return centre(image, self.crop)
+        return self.windows.cut_one(image, drawn)
+
+
+class Ahead:
+    """Has requests answered by other processes before the answers are asked for.
+
+    The processes begin with the first request and stay for further rows of requests; they end
+    with `close`, or with the object. Without workers every answer is made when it is asked for.
+    """
+
+    def __init__(self, reader: Reader, workers: int | None, *, pin_memory: bool = False) -> None:
+        self._reader, self._pin_memory = reader, pin_memory
+        self.workers = default_workers() if workers is None else workers
+        self._requests = _Requests()
+        self._loader: DataLoader[Answer] | None = None
+
+    def answers(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """The answers in order; asking for another row of them ends the one before.
+
+        Raises DataError where a process has died.
+        """
+        if not self.workers:
+            yield from map(self._reader.__getitem__, requests)
+            return
+        self._requests.row = requests
+        with warnings.catch_warnings():
+            # torch warns of more workers than processors, which is for the user to choose.
+            warnings.simplefilter("ignore")
+            if self._loader is None:
+                self._loader = self._started()
+            answers = iter(self._loader)
+        while True:
+            try:
+                answer = next(answers, None)
+            except RuntimeError as error:
+                if "worker" not in str(error):
+                    raise
+                why = str(error).splitlines()[0]
+                remedy = "fewer workers need less memory, and workers: 0 needs no such process"
+                raise DataError(
+                    f"a process that reads images has ended ({why}): {remedy}"
+                ) from None
+            if answer is None:
+                return
+            yield answer
+
+    def close(self) -> None:
+        """End the processes."""
+        self._loader = None
+
+    def _started(self) -> DataLoader[Answer]:
+        # Forked from a process without threads, a GPU or an open file of this one, which has
+        # imported already what they need.
+        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else None
+        if method:
+            context = multiprocessing.get_context(method)
+            context.set_forkserver_preload([__name__, "torchvision.io"])
+        return DataLoader(
+            self._reader,
+            batch_size=None,
+            sampler=self._requests,
+            num_workers=self.workers,
+            collate_fn=_same,
+            pin_memory=self._pin_memory,
+            worker_init_fn=_begin,
+            multiprocessing_context=method,
+            generator=torch.Generator(),  # torch's own random state stays as it is
+            persistent_workers=True,
+        )
+
+
+class _Requests:
+    """The row of requests that the loader's next iteration is over."""
+
+    row: Iterable[Request] = ()
+
+    def __iter__(self) -> Iterator[Request]:
+        return iter(self.row)
+
+
+def default_workers() -> int:
+    """One for each processor that this process may use, at most MOST_WORKERS."""
+    if sys.platform == "linux":
+        return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+    return min(MOST_WORKERS, os.cpu_count() or 1)
+
+
+def _same(answer: T) -> T:
+    """What a worker sends is what it read, unchanged."""
+    return answer
+
+
+def _begin(_worker: int) -> None:
+    """A signal to all processes of a terminal or a job lets the training end in its own time.
+
+    A second SIGTERM ends this process, so that nothing can leave it behind.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, _frame: signal.signal(number, signal.SIG_DFL))

@@ -1,0 +1,138 @@
+"""Batches of a set that stays in its files: read again whenever they are used."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from typing import Literal, Unpack
+
+import torch
+from torch import Tensor
+
+from sparsenet.data.batches import Batch, Batches, Options, Span
+from sparsenet.data.folders import ImageFiles
+from sparsenet.data.raw import DataError
+from sparsenet.data.reader import Ahead, Answer, Reader, Request
+from sparsenet.data.transforms import Transform, mean_of_sum, sum_of
+from sparsenet.data.watch import Watch
+
+Warn = Callable[[str], None]
+OnBadImage = Literal["error", "skip"]
+_AT_A_TIME = 64
+
+
+class Stream(Batches):
+    """Batches of image files: bit for bit those of InMemory of the same images.
+
+    The images may be of any sizes where a crop makes them alike. Processes read ahead in a
+    training that takes one batch after another, and in a sweep; a batch out of order is read at
+    once. With `on_bad_image` skip an image that cannot be read is reported once to `warn`, and the
+    next one of the set that can be is in its place, with its label; else it raises DataError.
+    """
+
+    def __init__(
+        self,
+        files: ImageFiles,
+        batch_size: int,
+        *,
+        is_color: bool = True,
+        on_bad_image: OnBadImage = "error",
+        workers: int | None = None,
+        warn: Warn = warnings.warn,
+        **options: Unpack[Options],
+    ) -> None:
+        transform = options.get("transform", Transform())
+        alike = transform.exact_size is not None
+        try:
+            stored = transform.least_shape(3 if is_color else 1)
+        except ValueError as error:
+            raise DataError(str(error)) from None
+        super().__init__(files.labels, stored, batch_size, alike=alike, **options)
+        self._files, self._on_bad_image, self._warn = files, on_bad_image, warn
+        self._reader = Reader(
+            self.shape, is_color, transform.resize, self.crop, self.windows, self.memory_format
+        )
+        pin = self.device.type == "cuda"
+        self._ahead, self._sweeping = (Ahead(self._reader, workers, pin_memory=pin) for _ in "12")
+        self._running: Iterator[Answer] | None = None
+        self._last = -2
+        self._bad: set[str] = set()
+
+    def close(self) -> None:
+        """End the processes that read ahead; a further batch begins them anew."""
+        self._running = None
+        self._ahead.close()
+        self._sweeping.close()
+
+    def mean(self, watch: Watch) -> Tensor:
+        """The mean of the images as this transform leaves them, float32 (C, h, w)."""
+        total = torch.zeros(self.shape, dtype=torch.int64)
+        starts = range(0, len(self), _AT_A_TIME)
+        spans = [(start, min(start + _AT_A_TIME, len(self))) for start in starts]
+        with watch("Computing the mean image", len(self)) as advance:
+            for pixels, labels in self._swept(spans):
+                total += sum_of(pixels.cpu())
+                advance(len(labels))
+        return mean_of_sum(total, len(self))
+
+    def _taken(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        drawn = self._own(step)
+        pixels, labels = self._placed(self._answer(step, drawn), drawn)
+        return pixels, labels, drawn
+
+    def _swept(self, spans: Iterable[Span]) -> Iterator[Batch]:
+        chosen = [torch.arange(*span)[None] % len(self) for span in spans]
+        requests = [self._request(rows) for rows in chosen]
+        alone = len(requests) < 2
+        answers = map(self._reader.__getitem__, requests) if alone else None
+        for rows, answer in zip(chosen, answers or self._sweeping.answers(requests), strict=True):
+            yield self._placed(answer, rows)
+
+    def _order_device(self) -> torch.device:
+        return torch.device("cpu")
+
+    def _request(self, drawn: Tensor) -> Request:
+        paths = [str(self._files.paths[sample]) for sample in drawn[0].tolist()]
+        return paths, (drawn[1:].numpy() if len(drawn) > 1 else None)
+
+    def _answer(self, step: int, drawn: Tensor) -> Answer:
+        """What is read for a batch: by the workers, which begin where one follows another."""
+        follows, self._last = step == self._last + 1, step
+        if not follows:
+            self._running = None
+            return self._reader[self._request(drawn)]
+        if self._running is None:
+            self._running = self._ahead.answers(self._request(self._own(s)) for s in count(step))
+        return next(self._running)
+
+    def _placed(self, answer: Answer, drawn: Tensor) -> Batch:
+        """The windows and labels on the device, with others in the place of bad images."""
+        pixels, failures = answer
+        chosen = drawn[0].clone()
+        for place, fault in failures:
+            if self._on_bad_image == "error":
+                raise DataError(fault)
+            chosen[place], pixels[place] = self._instead(drawn[:, place : place + 1], fault)
+        chosen = chosen.to(self.device, non_blocking=True)
+        pixels = pixels.to(self.device, non_blocking=True)
+        return pixels, self._labels.index_select(0, chosen)
+
+    def _instead(self, drawn: Tensor, fault: str) -> tuple[int, Tensor]:
+        """The next sample after one that is bad, and its window where that one's would be."""
+        sample = drawn.clone()
+        for _ in range(len(self)):
+            self._report(str(self._files.paths[int(sample[0])]), fault)
+            sample[0] = (sample[0] + 1) % len(self)
+            request = self._request(sample)
+            if request[0][0] not in self._bad:
+                pixels, failures = self._reader[request]
+                if not failures:
+                    return int(sample[0]), pixels[0]
+                fault = failures[0][1]
+        raise DataError(f"no image of the set can be read: {fault}")
+
+    def _report(self, path: str, fault: str) -> None:
+        if path not in self._bad:
+            self._bad.add(path)
+            self._warn(f"Skipped (bad image {len(self._bad)}): {fault}")
