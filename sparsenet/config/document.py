@@ -27,6 +27,7 @@ class Document:
     `places` says where the value at a key path was written, `moved` under which key where that is
     another. What lies at or below a `spoiled` key path could not be read, which has been reported:
     it is None in the data, and nothing that follows from that is a problem of its own.
+    `origins` says which key paths hold what the file writes at another, and once for several.
     """
 
     name: str
@@ -34,8 +35,16 @@ class Document:
     places: dict[KeyPath, Place] = field(default_factory=dict)
     moved: dict[KeyPath, KeyPath] = field(default_factory=dict)
     spoiled: set[KeyPath] = field(default_factory=set)
+    origins: dict[KeyPath, KeyPath] = field(default_factory=dict)
     sources: list[str] = field(default_factory=list)
     problems: list[tuple[Place, KeyPath, str]] = field(default_factory=list)
+
+    def at(self, path: KeyPath) -> Any:
+        """The value at `path`, None where there is none."""
+        node = self.data
+        for part in path:
+            node = _child(node, part)
+        return node
 
     def place(self, path: KeyPath) -> Place:
         """Where the key at `path`, or else the nearest key above it, was written."""
@@ -62,17 +71,29 @@ class Document:
         return any(path[:length] in self.spoiled for length in range(len(path) + 1))
 
     def raise_problems(self) -> None:
-        """Raise ConfigError with every problem, source after source and by their lines."""
+        """Raise ConfigError with every problem, source after source and by their lines.
+
+        What is wrong alike with several layers that the file writes once is said of the first.
+        """
         ranks = {name: rank for rank, name in enumerate([self.name, *self.sources])}
         ordered = sorted(self.problems, key=lambda it: (ranks[it[0].name], it[0].line or 0))
-        lines = dict.fromkeys(
-            Problem(str(at), self.key_text(key), text) for at, key, text in ordered
-        )
-        if lines:
-            raise ConfigError(list(lines))
+        first: dict[tuple[Place, KeyPath, str], Problem] = {}
+        for at, key, text in ordered:
+            line = Problem(str(at), self.key_text(key), text)
+            first.setdefault((at, self._origin(key), text), line)
+        if first:
+            raise ConfigError(list(dict.fromkeys(first.values())))
+
+    def _origin(self, path: KeyPath) -> KeyPath:
+        above = (path[:length] for length in range(len(path), 0, -1))
+        known = next((prefix for prefix in above if prefix in self.origins), ())
+        return (*self.origins.get(known, known), *path[len(known) :])
 
     def key_text(self, path: KeyPath) -> str:
         """A key path as `--set` takes it; list items go by their `name` where they have one."""
+        return ".".join(self._words(path))
+
+    def _words(self, path: KeyPath) -> list[str]:
         above = (path[:length] for length in range(len(path), 0, -1))
         known = next((prefix for prefix in above if prefix in self.moved), None)
         if known is not None:
@@ -82,7 +103,7 @@ class Document:
             node = _child(node, part)
             word = str(_name(node, part) if isinstance(part, int) else part)
             words.append(word if len(word) <= 60 else word[:57] + "...")
-        return ".".join(words)
+        return words
 
     def graft(self, path: KeyPath, other: Document) -> None:
         """Put another document's data at `path`, keeping the places and problems of both."""
@@ -101,6 +122,21 @@ class Document:
         self.moved[path] = written
         if spoiled:
             self.spoiled.add(path)
+
+    def rewrite(self, path: KeyPath, data: Any, origins: dict[KeyPath, KeyPath]) -> None:
+        """Put data at `path` that were written elsewhere in the document, as `origins` says.
+
+        The problems noted so far go on to name what lay there by its own names.
+        """
+        self.problems = [(at, tuple(self._words(key)), text) for at, key, text in self.problems]
+        places = {new: self.place(old) for new, old in origins.items()}
+        spoiled = {new for new, old in origins.items() if old in self.spoiled}
+        for known in [known for known in self.places if known[: len(path)] == path != known]:
+            del self.places[known]
+        self.spoiled = {known for known in self.spoiled if known[: len(path)] != path} | spoiled
+        self.places.update(places)
+        self.origins.update(origins)
+        self.at(path[:-1])[path[-1]] = data
 
     def replace(self, path: KeyPath, place: Place) -> None:
         """Note that what lies at `path` is new, and was written at `place`."""

@@ -182,7 +182,7 @@ class _Wiring:
                 return key, f"[{', '.join(names)}]: {takes}{blobs}"
         for name in bottoms:
             if name not in self.shapes:
-                known = nearest(name, self.shapes)
+                known = nearest(name, self._names_near(layer))
                 return "bottom", f"no layer before this one writes {name!r}{known}"
         for place, name in enumerate(tops):
             if name in tops[:place]:
@@ -190,6 +190,11 @@ class _Wiring:
             if name in self.shapes and name not in bottoms:
                 return "top", f"{name!r} is written by an earlier layer, and not read by this one"
         return None
+
+    def _names_near(self, layer: Layer) -> list[str]:
+        """The blobs, those of the layer's own block by the names they have in it."""
+        block = layer.name.rpartition("/")[0] + "/"
+        return [name.removeprefix(block) for name in self.shapes]
 
 
 def _checked_shapes(layer: Layer, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sparsenet.config.blocks import expand_blocks, is_as_written
 from sparsenet.config.constraints import layer_problems
 from sparsenet.config.document import Document
 from sparsenet.config.graph import graph_problems
@@ -40,19 +41,35 @@ def load_solver(path: Path, overrides: Iterable[str] = ()) -> Configuration:
     arguments = list(overrides)
     merge_overrides(document, [each for each in arguments if each.startswith("net=")])
     _read_net(document, path.parent)
-    merge_overrides(document, [each for each in arguments if not each.startswith("net=")])
+    _merge_into_net(document, ("net",), [each for each in arguments if not each.startswith("net=")])
     return check(document)
 
 
 def load_net(path: Path, overrides: Iterable[str] = ()) -> NetConfig:
     """Read and check a net file alone. Raises ConfigError with every problem."""
     document = read_yaml(path)
-    merge_overrides(document, overrides)
+    _merge_into_net(document, (), list(overrides))
     net, problems = check_record(NetConfig, document.data)
-    _report(document, problems if net is None else net_problems(net))
+    if net is not None and not document.spoiled:
+        problems = net_problems(net)
+    _report(document, problems)
     document.raise_problems()
     assert net is not None, "what is wrong with it has been raised"
     return net
+
+
+def _merge_into_net(document: Document, path: KeyPath, arguments: list[str]) -> None:
+    """Merge overrides of the net at `path` as its files have it, then of it written out."""
+    net, above = document.at(path), "".join(f"{part}." for part in path)
+    before = [
+        argument
+        for argument in arguments
+        if not argument.startswith(above)
+        or is_as_written(net, argument.removeprefix(above).partition("=")[0].split("."))
+    ]
+    merge_overrides(document, before)
+    expand_blocks(document, path)
+    merge_overrides(document, [argument for argument in arguments if argument not in before])
 
 
 def from_data(data: dict[str, Any], name: str, overrides: Iterable[str] = ()) -> Configuration:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from sparsenet.config.reference_text import (
+    BLOCKS,
     HEAD,
     INTROS,
     READING,
@@ -32,6 +33,7 @@ _FAMILIES: dict[str, Mapping[str, type]] = {
     "Fillers": FILLERS,
     "Regularizers": REGULARIZERS,
 }
+_EXAMPLES = {"Stage": STAGES, "Block": BLOCKS}
 _FILES = {"SolverConfig": "Solver file", "NetConfig": "Net file"}
 
 
@@ -76,6 +78,7 @@ class _Page:
         record = self.records["NetConfig"]
         yield f"## Net file\n\n{escaped(record['description'])}"
         yield self._table(record, record["properties"])
+        yield from self._below({"blocks": record["properties"]["blocks"]})
         shared = _shared({name: self._options(kind) for name, kind in LAYERS.items()})
         for owners, keys in shared.items():
             first = self.records[LAYERS[owners[0]].__name__]
@@ -114,8 +117,8 @@ class _Page:
                 self._described.add(name)
                 record = self.records[name]
                 yield f"### {_title(name)}\n\n{escaped(record['description'])}"
-                if name == "Stage":
-                    yield STAGES
+                if name in _EXAMPLES:
+                    yield _EXAMPLES[name]
                 yield self._table(record, record["properties"])
                 yield from self._below(record["properties"])
 

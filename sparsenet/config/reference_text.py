@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from sparsenet.config.schema_words import code, table
-from sparsenet.data.sources import SOURCES
+from sparsenet.data.sources import IMAGE_FOLDER, SOURCES
 from sparsenet.solver.lr_policies import LR_POLICIES
 from sparsenet.solver.update import UPDATES
 
@@ -21,8 +21,8 @@ and names a *net* file that says what. The keys of a `solver.prototxt` stand her
 - [How the files are read](#how-the-files-are-read)
 - [Solver file](#solver-file): [learning rate policies](#learning-rate-policies),
   [solver types](#solver-types), [stages](#stage)
-- [Net file](#net-file): [keys of every layer](#keys-of-every-layer), [layers](#layers),
-  [data sets](#data-sets), [regularizers](#regularizers), [fillers](#fillers)
+- [Net file](#net-file): [blocks](#block), [keys of every layer](#keys-of-every-layer),
+  [layers](#layers), [data sets](#data-sets), [regularizers](#regularizers), [fillers](#fillers)
 
 `sparsenet schema solver` and `sparsenet schema net` print the same as JSON Schema, with which an
 editor completes and checks keys as they are typed."""
@@ -61,6 +61,43 @@ stages:
   - name: all
     t: {conv1: 300, conv2: 15%, ip1: {from: 50%, to: 3%, over: 500, shape: cubic}, ip2: 20%}
 ```"""
+
+BLOCKS = """\
+So a deep net is a few lines. This one has eight convolutions, `layer1/0/conv` to `layer2/4/conv`:
+
+```yaml
+defaults:
+  Convolution: {kernel_size: 3, pad: 1, bias_term: false, weight_filler: {type: msra}}
+blocks:
+  unit:
+    keys: [width, stride: 1]
+    layers:
+      - {name: conv, type: Convolution, num_output: $width, stride: $stride}
+      - {name: bn, type: BatchNormScale}
+      - {name: relu, type: ReLU}
+  residual:
+    keys: [width]
+    layers:
+      - {block: unit, width: $width}
+      - {name: sum, type: Eltwise, bottom: [relu, $bottom]}
+  stage:
+    keys: [width, rest]
+    layers:
+      - {name: "0", block: unit, width: $width, stride: 2}
+      - {block: residual, width: $width, repeat: $rest}
+layers:
+  - {name: data, type: Data, source: digits, batch_size: 64}
+  - {name: layer1, block: stage, width: 16, rest: 1..2}
+  - {name: layer2, block: stage, width: 32, rest: 1..4}
+  - {name: ip, type: InnerProduct, num_output: 10, weight_filler: {type: xavier}}
+  - {name: loss, type: SoftmaxWithLoss}
+```
+
+A bottom within a block names a layer of the block, or else one around it. All of this is written
+out as plain layers before they are checked; the run folder, checkpoints, and the solver file's
+`regularization` know only those. `--set net.layers.layer1.width=8` changes what a use gives, and
+`--set net.layers.layer1/0/conv.num_output=8` one layer that comes of it. What is wrong with a
+block's layer in all of its uses is reported of the first."""
 
 INTROS = {
     "Learning rate policies": """\
@@ -106,11 +143,12 @@ def types_table() -> str:
 
 
 def sources_table() -> str:
-    """Each data set with its size."""
+    """Each data set with its size, and the one of which nothing is known beforehand."""
     rows = [
         [f"`{name}`", "x".join(map(str, s.shape)), str(s.classes), f"{s.train:,}", f"{s.test:,}"]
         for name, s in SOURCES.items()
     ]
+    rows.append([f"`{IMAGE_FOLDER}`", "as the transform makes them", *["as in the folder"] * 3])
     header = ["source", "channels x height x width", "classes", "training", "test"]
     return table(header, rows)
 
