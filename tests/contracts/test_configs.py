@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from sparsenet.config.constraints import weight_shapes
 from sparsenet.config.load import from_data, load_net, load_solver
@@ -36,11 +37,35 @@ def invented(source: Source) -> Source:
     return dataclasses.replace(source, read=read)
 
 
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with a few images of two classes in every folder that an ImageFolder names."""
+    root = tmp_path_factory.mktemp("data")
+    generator = torch.Generator().manual_seed(0)
+    for folder in ("imagenet",):
+        for number in range(8):
+            image = torch.randint(256, (72, 80, 3), generator=generator, dtype=torch.uint8)
+            place = root / folder / ("train" if number < 4 else "val") / f"class{number % 2}"
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image.numpy()).save(place / f"{number}.png")
+    return root
+
+
 @pytest.fixture(autouse=True)
-def no_downloads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_downloads(monkeypatch: pytest.MonkeyPatch, folders: Path) -> Iterator[None]:
     for name in set(SOURCES) - EMBEDDED:
         monkeypatch.setitem(SOURCES, name, invented(SOURCES[name]))
+    monkeypatch.setenv("SPARSENET_DATA", str(folders))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folders / "cache"))
     return
+
+
+def smaller(name: str) -> list[str]:
+    """What makes two updates of a large net quick: small images, and few of them."""
+    if not name.startswith("configs/imagenet/"):
+        return []
+    keys = ("transform.resize=[72, 72]", "transform.crop_size=67", "batch_size=2")
+    return [f"net.layers.data.{key}" for key in keys]
 
 
 def test_there_are_solvers_and_nets() -> None:
@@ -79,7 +104,7 @@ def test_a_solver_promises_what_its_last_stage_says(name: str) -> None:
 
 @pytest.mark.parametrize("name", SOLVERS)
 def test_a_solver_builds_and_takes_two_updates(name: str) -> None:
-    configuration = load_solver(FILES[name])
+    configuration = load_solver(FILES[name], smaller(name))
     parts = build(configuration, torch.device("cpu"))
     loop = parts.loop()
     before = {key: weight.clone() for key, weight in parts.net.weights().items()}
