@@ -110,14 +110,17 @@ def build(
     device: torch.device,
     mean_image: Tensor | None = None,
     display: Display | None = None,
+    net: Net | None = None,
 ) -> Parts:
-    """Build everything a training needs. Raises DataError where the data cannot be had.
+    """Build everything a training needs, but for a `net` that is built already.
 
-    And ConfigError where they have labels beyond the net's scores.
+    Raises DataError where the data cannot be had, and ConfigError where they have labels beyond the
+    net's scores.
     """
     shown = display or Quiet()
     config = configuration.solver
-    net = build_net(config.net, config.random_seed, device)
+    if net is None:
+        net = build_net(config.net, config.random_seed, device)
     layers = {phase: graph.data for phase, graph in net.graphs.items()}
     memory_format = memory_format_of(device)
     require_shares(layers["TRAIN"])

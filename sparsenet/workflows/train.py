@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sparsenet import ranks
 from sparsenet.config.load import Configuration, load_solver
 from sparsenet.errors import ConfigError
 from sparsenet.metrics import MetricsLog
-from sparsenet.progress import Display
+from sparsenet.progress import Display, Quiet
 from sparsenet.run_folder import RunFolder
 from sparsenet.solver.loop import Loop, NotFiniteError
 from sparsenet.storage.accounting import ModelMemory
-from sparsenet.workflows.build import Parts, build, choose_device, promised_memory
+from sparsenet.workflows.build import Parts, build, build_net, choose_device, promised_memory
 from sparsenet.workflows.recorder import Follower, Recorder, checkpoint_of
 from sparsenet.workflows.results import Results, write_results
 from sparsenet.workflows.resume import keep_best_, restore_
@@ -67,11 +69,7 @@ def dry_run(solver: Path, options: TrainOptions, display: Display | None = None)
     """Build everything, pass one sample through every phase, train nothing and write nothing."""
     configuration = _read(solver, options)
     device = choose_device(configuration.solver.solver_mode, options.device)
-    given = load_weights(options.weights) if options.weights else None
-    mean, _ = fitting_mean(given, configuration.solver.net)
-    parts = build(configuration, device, mean, display)
-    if given:
-        take_weights(parts.net, given)
+    parts = _build(configuration, device, options.weights, display or Quiet())
     try_phases(parts)
     return promised_memory(parts.config.net, parts.schedule.final_counts())
 
@@ -95,13 +93,11 @@ def train(solver: Path, options: TrainOptions, display: Display) -> TrainResult:
         display.note(f"{folder.path} is finished already")
         return _result(folder, start.done)
     device = choose_device(configuration.solver.solver_mode, options.device)
-    given = load_weights(first) if first and found is None else None
-    mean, told = fitting_mean(given, configuration.solver.net)
-    mean = found.snapshot.mean_image if found else mean
-    parts = build(configuration, device, mean, display)
+    if found is None:
+        parts = _build(configuration, device, first, display)
+    else:
+        parts = build(configuration, device, found.snapshot.mean_image, display)
     loop = parts.loop()
-    for line in told + (take_weights(parts.net, given) if given else []):
-        display.note(line)
     if found is not None:
         restore_(loop, found)
         keep_best_(loop, folder, display)
@@ -122,6 +118,23 @@ def _read(solver: Path, options: TrainOptions) -> Configuration:
         words = "a solver file is needed here, and this goes to --weights or --resume"
         raise ConfigError(f"{solver}: is a checkpoint; {words}")
     return load_solver(solver, options.overrides)
+
+
+def _build(
+    configuration: Configuration, device: torch.device, weights: Path | None, display: Display
+) -> Parts:
+    """The parts of a training that begins, from weights where there are any.
+
+    These are tried before the data are read, which may take long.
+    """
+    if weights is None:
+        return build(configuration, device, display=display)
+    config, given = configuration.solver, load_weights(weights)
+    net = build_net(config.net, config.random_seed, device)
+    mean, told = fitting_mean(given, config.net)
+    for line in take_weights(net, given) + told:
+        display.note(line)
+    return build(configuration, device, mean, display, net)
 
 
 def try_phases(parts: Parts) -> None:

@@ -31,10 +31,12 @@ def state() -> dict[str, Tensor]:
     return {name: torch.rand(shape, generator=generator) for name, shape in SHAPES.items()}
 
 
-def solver(folder: Path, head: str = "fc", outputs: int = 10, **transform: Any) -> Path:
+def solver(
+    folder: Path, head: str = "fc", outputs: int = 10, transform: Any = MEAN, **data: Any
+) -> Path:
     """A solver file of one update that changes nothing."""
     layers = convolution("conv", 4), inner_product(head, outputs, top="scores")
-    net = net_data(*layers, transform=transform or MEAN)
+    net = net_data(*layers, transform=transform, **data)
     path = folder / "solver.yaml"
     path.write_text(write_yaml({"net": net, "max_iter": 1, "base_lr": 1e-30, "display": 0}))
     return path
@@ -90,6 +92,9 @@ def test_a_file_of_another_net_or_of_nothing_is_refused(tmp_path: Path) -> None:
         tuned(solver(tmp_path), path)
     words = "no layer of its net is in this one: it has a/1, and the net conv, fc"
     assert str(raised.value) == f"{path}: {words}"
+    no_data = solver(tmp_path, source="CIFAR10", root=str(tmp_path / "nowhere"), download=False)
+    with pytest.raises(ConfigError, match="no layer of its net is in this one"):
+        tuned(no_data, path)  # before the data are asked for
     path.write_bytes(b"GIF89a")
     with pytest.raises(ForeignError, match="not a sparsenet checkpoint, a torch state dict or"):
         tuned(solver(tmp_path), path)
@@ -112,8 +117,8 @@ def trained(tmp_path: Path) -> Path:
 def test_the_mean_image_of_a_checkpoint_goes_on_to_be_subtracted(
     trained: Path, tmp_path: Path
 ) -> None:
-    for keys in ({}, MEAN | {"mirror": True}):
-        final, notes = tuned(solver(tmp_path, **keys), trained)
+    for keys in (MEAN, MEAN | {"mirror": True}):
+        final, notes = tuned(solver(tmp_path, transform=keys), trained)
         assert notes == ["Weights copied: conv, fc"]
         assert final.mean_image is not None
         assert torch.equal(final.mean_image, torch.arange(64.0).reshape(1, 8, 8))
@@ -122,13 +127,13 @@ def test_the_mean_image_of_a_checkpoint_goes_on_to_be_subtracted(
 def test_images_of_another_size_get_their_own_mean(trained: Path, tmp_path: Path) -> None:
     keys = MEAN | {"resize": 10}
     torch.save(state(), tmp_path / "state")
-    own, _ = tuned(solver(tmp_path, "head", **keys), tmp_path / "state")
-    final, notes = tuned(solver(tmp_path, "head", **keys), trained)
+    own, _ = tuned(solver(tmp_path, "head", transform=keys), tmp_path / "state")
+    final, notes = tuned(solver(tmp_path, "head", transform=keys), trained)
     assert notes == [
-        f"Mean image computed anew: that of {trained} is 1x8x8, and the images are 1x10x10",
         "Weights copied: conv",
         "Weights fresh: head",
         "Weights unused: fc",
+        f"Mean image computed anew: that of {trained} is 1x8x8, and the images are 1x10x10",
     ]
     assert final.mean_image is not None
     assert own.mean_image is not None
@@ -137,7 +142,7 @@ def test_images_of_another_size_get_their_own_mean(trained: Path, tmp_path: Path
 
 
 def test_without_a_mean_image_none_is_missed(trained: Path, tmp_path: Path) -> None:
-    final, notes = tuned(solver(tmp_path, "head", resize=10), trained)
+    final, notes = tuned(solver(tmp_path, "head", transform={"resize": 10}), trained)
     assert final.mean_image is None
     assert not any("Mean" in note for note in notes)
 
