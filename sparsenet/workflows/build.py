@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -28,6 +28,7 @@ from sparsenet.progress import Display, Quiet
 from sparsenet.regularization.schedule import Schedule
 from sparsenet.solver.loop import Loop
 from sparsenet.storage.accounting import ModelMemory, spread
+from sparsenet.workflows.copying import copy_weights
 
 
 @dataclass(frozen=True)
@@ -174,51 +175,6 @@ def require_scores(net: Net, batches: Mapping[Phase, Batches]) -> None:
 def schedule_of(config: SolverConfig) -> Schedule:
     """The l0 constraints of a configuration over time."""
     return Schedule(declared_balls(config.net), config.stages)
-
-
-def copy_weights(net: Net, weights: Mapping[str, Tensor]) -> dict[str, list[str]]:
-    """Copy by layer name as Caffe does: which layers were copied, left fresh, and unused.
-
-    Of a layer that is copied in part the rest goes by the name of the blob. Raises ConfigError,
-    a line for every blob whose shape differs, with both shapes.
-    """
-    own = net.weights()
-    wrong = [
-        Problem("", name, f"{_dims(weights[name])} in the checkpoint, {_dims(tensor)} in the net")
-        for name, tensor in own.items()
-        if name in weights and weights[name].shape != tensor.shape
-    ]
-    if wrong:
-        raise ConfigError(wrong)
-    with torch.no_grad():
-        for name, tensor in own.items():
-            if name in weights:
-                tensor.copy_(weights[name])
-    copied = layers_of(name for name in own if name in weights)
-    return {
-        "copied": copied,
-        "fresh": _beside(copied, (name for name in own if name not in weights)),
-        "unused": _beside(copied, (name for name in weights if name not in own)),
-    }
-
-
-def layers_of(names: Iterable[str]) -> list[str]:
-    """The layers of blobs by name, in order, each once."""
-    return list(dict.fromkeys(map(_layer_of, names)))
-
-
-def _layer_of(name: str) -> str:
-    return name.rpartition(".")[0] or name
-
-
-def _beside(copied: list[str], names: Iterable[str]) -> list[str]:
-    """The layers of blobs, but the blobs of those layers that were copied in part."""
-    found = ((name, _layer_of(name)) for name in names)
-    return list(dict.fromkeys(name if layer in copied else layer for name, layer in found))
-
-
-def _dims(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape))
 
 
 def restored_net(checkpoint: Checkpoint, configuration: Configuration, device: torch.device) -> Net:

@@ -26,11 +26,11 @@ from sparsenet.run_folder import RunFolder
 from sparsenet.solver.evaluate import evaluate
 from sparsenet.workflows.build import (
     choose_device,
-    copy_weights,
     counted_memory,
     require_scores,
     restored_net,
 )
+from sparsenet.workflows.copying import copy_weights
 from sparsenet.workflows.pruning import Pruning, plain
 from sparsenet.workflows.pruning_options import PruningOptions
 from sparsenet.workflows.retrain_all import retrain_all

@@ -14,7 +14,8 @@ from sparsenet.layers.base import Phase
 from sparsenet.run_folder import RunFolder
 from sparsenet.solver.evaluate import Score, evaluate
 from sparsenet.solver.loop import Loop
-from sparsenet.workflows.build import Parts, copy_weights, counted_memory
+from sparsenet.workflows.build import Parts, counted_memory
+from sparsenet.workflows.copying import copy_weights
 from sparsenet.workflows.summary import model_summary, run_summary, summary_text
 
 Results = tuple[dict[str, Any], str]

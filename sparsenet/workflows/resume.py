@@ -21,7 +21,7 @@ from sparsenet.regularization.schedule import Progress
 from sparsenet.run_folder import RunFolder
 from sparsenet.solver.constrained import restore_pending_
 from sparsenet.solver.loop import Loop
-from sparsenet.workflows.build import copy_weights
+from sparsenet.workflows.copying import copy_weights
 
 _PROGRESS = TypeAdapter(Progress)
 

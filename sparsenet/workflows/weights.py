@@ -15,7 +15,7 @@ from sparsenet.config.net import NetConfig
 from sparsenet.errors import ConfigError, Problem
 from sparsenet.foreign.read import read_foreign
 from sparsenet.net import Net
-from sparsenet.workflows.build import copy_weights, layers_of
+from sparsenet.workflows.copying import copy_weights, layers_of
 
 SHOWN = 24
 """So many layers are named one by one; of more, those under one name before a `/` together."""

@@ -1,0 +1,56 @@
+"""From one net's tensors to another's, by the names of their layers, as Caffe does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from sparsenet.errors import ConfigError, Problem
+from sparsenet.net import Net
+
+
+def copy_weights(net: Net, weights: Mapping[str, Tensor]) -> dict[str, list[str]]:
+    """Copy by layer name as Caffe does: which layers were copied, left fresh, and unused.
+
+    Of a layer that is copied in part the rest goes by the name of the blob. Raises ConfigError,
+    a line for every blob whose shape differs, with both shapes.
+    """
+    own = net.weights()
+    wrong = [
+        Problem("", name, f"{_dims(weights[name])} in the checkpoint, {_dims(tensor)} in the net")
+        for name, tensor in own.items()
+        if name in weights and weights[name].shape != tensor.shape
+    ]
+    if wrong:
+        raise ConfigError(wrong)
+    with torch.no_grad():
+        for name, tensor in own.items():
+            if name in weights:
+                tensor.copy_(weights[name])
+    copied = layers_of(name for name in own if name in weights)
+    return {
+        "copied": copied,
+        "fresh": _beside(copied, (name for name in own if name not in weights)),
+        "unused": _beside(copied, (name for name in weights if name not in own)),
+    }
+
+
+def layers_of(names: Iterable[str]) -> list[str]:
+    """The layers of blobs by name, in order, each once."""
+    return list(dict.fromkeys(map(_layer_of, names)))
+
+
+def _layer_of(name: str) -> str:
+    return name.rpartition(".")[0] or name
+
+
+def _beside(copied: list[str], names: Iterable[str]) -> list[str]:
+    """The layers of blobs, but the blobs of those layers that were copied in part."""
+    found = ((name, _layer_of(name)) for name in names)
+    return list(dict.fromkeys(name if layer in copied else layer for name, layer in found))
+
+
+def _dims(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape))
