@@ -8,14 +8,19 @@ import click
 
 from sparsenet import ranks
 from sparsenet.cli import options
-from sparsenet.progress import Silent, choose_display
+from sparsenet.progress import Display, Silent, choose_display
 from sparsenet.storage.report import memory_json, memory_table
 from sparsenet.workflows.train import TrainOptions, dry_run, train
 
 
 @click.command("train", epilog="Example: sparsenet train configs/digits/solver.yaml --resume auto")
 @click.argument("solver", type=options.FILE)
-@click.option("--weights", type=options.FILE, metavar="CKPT", help="Start from these weights.")
+@click.option(
+    "--weights",
+    type=options.FILE,
+    metavar="FILE",
+    help="Start from the weights of a checkpoint, a torch state dict or a safetensors file.",
+)
 @click.option("--resume", metavar="CKPT|auto", help="Go on from a snapshot; auto: the newest.")
 @options.overrides
 @click.option("--output", type=options.FOLDER, help="The run folder, over snapshot_prefix.")
@@ -53,7 +58,7 @@ def command(
         tensorboard=tensorboard,
     )
     if dry_run:
-        _print_promise(solver, chosen, as_json)
+        _print_promise(solver, chosen, as_json, choose_display(quiet=quiet))
         return 0
     result = train(solver, chosen, choose_display(quiet=quiet) if ranks.rank() == 0 else Silent())
     if as_json:
@@ -63,8 +68,8 @@ def command(
     return result.exit_code
 
 
-def _print_promise(solver: Path, chosen: TrainOptions, as_json: bool) -> None:
-    memory = dry_run(solver, chosen)
+def _print_promise(solver: Path, chosen: TrainOptions, as_json: bool, display: Display) -> None:
+    memory = dry_run(solver, chosen, display)
     if as_json:
         options.print_json(memory_json(memory))
     else:
