@@ -12,11 +12,13 @@ fails in all of them.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
 
 import torch
 from torch import Tensor
@@ -74,6 +76,7 @@ def join() -> Store:
     try:
         store: Store
         store, rank_, size_ = next(rendezvous("env://", timeout=_PATIENCE))
+        store = PrefixStore(_round(store, rank_, size_), store)
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if on_gpus else "gloo",
             store=PrefixStore("group", store),
@@ -87,6 +90,27 @@ def join() -> Store:
     except RuntimeError as error:
         raise LostError(f"the other processes cannot be met: {_first_line(error)}") from None
     return store
+
+
+def _round(store: Store, rank_: int, size_: int) -> str:
+    """A name that the processes of this start agree on, and none before has used.
+
+    torchrun's store outlives them, with what they wrote to it: after a restart the addresses of
+    the dead are still there. So what rank 0 answers to is a question that nobody asked before.
+    """
+    if rank_ > 0:
+        question = uuid4().hex
+        store.set(f"asks {rank_}", question)
+        name = store.get(f"answer to {question}").decode()
+        store.set(f"{name} known to {rank_}", "")
+        return name
+    name = uuid4().hex
+    for other in range(1, size_):
+        while not store.check([f"{name} known to {other}"]):
+            question = store.get(f"asks {other}").decode()  # of a process before, as it may be
+            store.set(f"answer to {question}", name)
+            time.sleep(0.02)
+    return name
 
 
 def leave() -> None:
