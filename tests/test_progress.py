@@ -125,6 +125,33 @@ def test_a_terminal_gets_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(choose_display(quiet=True), Quiet)
 
 
+def count_through(display: Display) -> None:
+    with display.counting("Decoding images", 3000) as advance:
+        for _ in range(3):
+            advance(1000)
+
+
+def test_lines_count_every_ten_seconds_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([10.0, 15.0, 20.5, 28.0, 33.25])
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    stream = io.StringIO()
+    count_through(Lines(stream))
+    assert stream.getvalue().splitlines() == [
+        "Decoding images: 2,000 of 3,000",
+        "Decoding images: 3,000 in 23.2 s",
+    ]
+
+
+def test_the_bar_that_counts_is_gone_when_all_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = io.StringIO()
+    count_through(Bar(stream))
+    assert "Decoding images" in stream.getvalue()
+    assert "/3000" in stream.getvalue()
+    assert stream.getvalue().endswith("\r")
+    count_through(Quiet())
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_test_without_accuracy_shows_its_loss() -> None:
     line = {"phase": "TEST", "outputs": {"loss": 1.5}}
     assert text_of_a_test(line) == "TEST loss = 1.5"

@@ -10,7 +10,7 @@ from sparsenet.data.options import DataOptions
 from sparsenet.layers.base import PHASES, Layer, Phase, Shape, register
 from sparsenet.record import KeyProblem, OneOrMany
 
-_TRAINING_KEYS = ("split", "split_seed", "subset", "subset_seed", "shuffle")
+_TRAINING_KEYS = ("split", "split_seed", "subset", "subset_seed", "bootstrap", "shuffle")
 
 
 @register

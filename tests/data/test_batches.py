@@ -75,6 +75,43 @@ def test_the_orders_are_uniform():
     assert (counts - 600).abs().max() < 110
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_the_shares_of_the_processes_are_the_whole(size):
+    keys = {"transform": Transform(crop_size=4, mirror=True, pad=1), "train": True, "seed": 3}
+    whole = telling(20, 30, shuffle=True, **keys)
+    shares = [telling(20, 30, shuffle=True, share=(r, size), **keys) for r in range(size)]
+    for step in range(3):
+        parts = [share.batch(step) for share in shares]
+        assert all(len(labels) == 30 // size for _, labels in parts)
+        assert same((torch.cat(column) for column in zip(*parts, strict=True)), whole.batch(step))
+    tested = [telling(20, 3, share=(r, size)) for r in range(size)]
+    for batches in (None, 1, 9):
+        swept = [list(share.sweep(batches)) for share in tested]
+        in_turn = [part[i] for i in range(9) for part in swept if i < len(part)]
+        expected = list(telling(20, 3).sweep(batches))
+        assert len(in_turn) == len(expected)
+        assert all(map(same, in_turn, expected))
+
+
+def test_padding_is_black_and_moves_the_image():
+    batches = telling(30, 3000, transform=Transform(crop_size=SIDE, pad=2), train=True)
+    images, labels = batches.batch(0)
+    padded = torch.nn.functional.pad(telling_images(30), [2] * 4).float()
+    places = padded.unfold(2, SIDE, 1).unfold(3, SIDE, 1)[labels]
+    found = (places == images[:, :, None, None]).all(-1).all(-1).all(1)
+    assert found.flatten(1).any(1).all()
+    assert found.any(0).all()  # all 25 places occur
+    assert torch.equal(next(batches.sweep())[0], telling_images(30).float())
+
+
+def test_std_divides_after_the_mean():
+    mean = torch.rand(3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    transform = Transform(mean="train", scale=0.5, std=(3.0, 4.0, 7.0))
+    images, _ = next(telling(30, 30, transform=transform, mean_image=mean).sweep())
+    factors = (0.5 / torch.tensor([3.0, 4, 7], dtype=torch.float64)).float().view(3, 1, 1)
+    assert torch.equal(images, (telling_images(30) - mean) * factors)
+
+
 def test_the_number_of_the_epoch():
     batches = telling(40, 16)
     assert len(batches) == 40

@@ -6,7 +6,7 @@ from sparsenet.data.options import DataOptions
 from sparsenet.data.phases import open_phase, open_phases
 from sparsenet.data.raw import DataError
 from sparsenet.data.sources import Source, load_source
-from sparsenet.data.splits import hold_out, sample
+from sparsenet.data.splits import hold_out, resample, sample
 from sparsenet.data.transforms import Transform, mean_of
 
 
@@ -66,6 +66,31 @@ def test_only_training_is_shuffled():
     assert torch.equal(kept.batch(0)[1], next(kept.sweep())[1])
     seeds = [open_phase(layer, "TRAIN", seed=seed).batch(0)[1].tolist() for seed in (0, 0, 1)]
     assert seeds[0] == seeds[1] != seeds[2]
+
+
+def test_a_bootstrap_is_drawn_with_replacement_from_what_is_left(digits):
+    layer = options(split=200, subset=400, transform={"mean": "train"})
+    layers = {"TRAIN": layer, "VAL": layer, "TEST": layer}
+    rest, _ = hold_out(digits[True].labels, 200, 0)
+    used = rest[sample(digits[True].labels[rest], 400, 0)]
+    plain = open_phases(layers, seed=0)
+    distinct = []
+    for seed in range(8):
+        again = layer.model_copy(update={"bootstrap": seed})
+        opened = open_phases(dict.fromkeys(layers, again), seed=seed)
+        drawn = used[resample(400, seed)]
+        images, labels = everything(opened["TRAIN"])
+        mean = mean_of(digits[True].images[drawn])
+        assert torch.equal(opened["TRAIN"].mean_image, mean)
+        assert torch.equal(opened["TEST"].mean_image, mean)
+        assert torch.equal(images, digits[True].images[drawn].float() - mean)
+        assert torch.equal(labels, digits[True].labels[drawn])
+        for phase in ("VAL", "TEST"):
+            assert torch.equal(everything(opened[phase])[1], everything(plain[phase])[1])
+        distinct.append(len(drawn.unique()))
+    # 400 (1 - 1/e) = 252.8 of each, with a standard deviation of 6.2.
+    assert abs(sum(distinct) / 8 - 252.8) < 5 * 6.2 / 8**0.5
+    assert len(set(distinct)) > 1
 
 
 def test_files_are_read_once(monkeypatch):

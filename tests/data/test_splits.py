@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparsenet.data.seeding import seeded
-from sparsenet.data.splits import held_size, hold_out, part_size, sample
+from sparsenet.data.splits import held_size, hold_out, part_size, resample, sample
 
 label_sets = st.lists(st.integers(0, 5), min_size=2, max_size=200).map(torch.tensor)
 seeds = st.integers(0, 2**40)
@@ -50,6 +50,19 @@ def test_seeds_choose_different_samples():
     assert len(drawn) == 20
     held, other = hold_out(labels, 100, 0)[1], sample(labels, 100, 0)
     assert not torch.equal(held, other)
+
+
+def test_a_resample_is_drawn_evenly_with_replacement_by_its_seed_alone():
+    counts = torch.zeros(30)
+    for seed in range(400):
+        drawn = resample(30, seed)
+        torch.manual_seed(seed)
+        assert torch.equal(drawn, resample(30, seed))
+        assert torch.equal(drawn, drawn.sort().values)
+        assert len(drawn) == 30
+        counts += torch.bincount(drawn, minlength=30)
+    # Binomial(12000, 1/30): standard deviation 19.7.
+    assert (counts - 400).abs().max() < 5 * 19.7
 
 
 def test_within_a_class_all_samples_are_equally_likely():

@@ -132,6 +132,83 @@ def test_malformed_layers(given, path, message):
     assert check_record(Data, data(**given)) == (None, [((path,), message)])
 
 
+FOLDER = {"source": "ImageFolder", "transform": {"resize": [32, 32]}}
+CROPPED = {"source": "ImageFolder", "transform": {"resize": 36, "crop_size": 32}}
+SIZE = "needs transform.resize: [height, width], that all images be of one size"
+
+
+@pytest.mark.parametrize(
+    ("given", "shape"),
+    [
+        ({}, (3, 32, 32)),
+        ({"is_color": False}, (1, 32, 32)),
+        ({"transform": {"resize": [40, 36], "crop_size": 30}}, (3, 30, 30)),
+        ({"transform": {"resize": 36, "crop_size": 30}}, (3, 30, 30)),
+        ({"transform": {"crop_size": 30}}, (3, 30, 30)),
+    ],
+)
+def test_the_shape_of_image_folders_follows_from_the_transform(given, shape):
+    assert layer(**FOLDER | given).output_shapes(()) == (shape, ())
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "message"),
+    [
+        ({"folder": "x"}, "folder", "is only for source ImageFolder"),
+        ({"is_color": True}, "is_color", "is only for source ImageFolder"),
+        ({"workers": 2}, "workers", "is only for source ImageFolder"),
+        (FOLDER | {"folder": ""}, "folder", "is empty: name the folder, or leave it out"),
+        (FOLDER | {"memory": "maybe"}, "memory", "'maybe' is not auto, yes or no"),
+        (
+            FOLDER | {"on_bad_image": "skp"},
+            "on_bad_image",
+            "'skp' is not error or skip; did you mean 'skip'?",
+        ),
+        (FOLDER | {"workers": -1}, "workers", "-1 must be at least 0"),
+        (FOLDER | {"workers": 2, "memory": "yes"}, "workers", "has no effect with memory: yes"),
+        (
+            FOLDER | {"download": False},
+            "download",
+            "is not for source ImageFolder, which only reads",
+        ),
+        (FOLDER | {"bootstrap": -1}, "bootstrap", "-1 must be at least 0"),
+        (
+            FOLDER | {"bootstrap": 0, "phase": "TEST"},
+            "bootstrap",
+            "is for the Data layer of phase TRAIN",
+        ),
+        (CROPPED | {"memory": "yes"}, "memory", f"yes {SIZE}"),
+        (
+            {"source": "ImageFolder", "transform": {"crop_size": 9, "mean": "train"}},
+            "transform",
+            f"mean: train {SIZE}",
+        ),
+        (
+            {"source": "ImageFolder"},
+            "transform",
+            "images of any size are made alike by resize: [height, width] or crop_size",
+        ),
+        (
+            {"source": "ImageFolder", "transform": {"resize": 32}},
+            "transform",
+            "resize: 32 is the shorter side alone; give [height, width], or crop_size too",
+        ),
+        (
+            {"source": "ImageFolder", "transform": {"resize": 32, "crop_size": 33}},
+            "transform",
+            "crop_size 33 is larger than the 32x32 images",
+        ),
+        (
+            FOLDER | {"is_color": False, "transform": {"resize": [9, 9], "std": [1, 2, 3]}},
+            "transform",
+            "std has 3 numbers for images of 1 channel(s)",
+        ),
+    ],
+)
+def test_malformed_image_folders(given, path, message):
+    assert check_record(Data, data(**given)) == (None, [((path,), message)])
+
+
 def test_problems_inside_the_transform_have_their_path():
     record, problems = check_record(Data, data(transform={"scal": 1, "resize": "8"}))
     assert record is None

@@ -1,0 +1,148 @@
+"""Image folders as the parts of phases, held in memory or streamed."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from sparsenet.data import sets
+from sparsenet.data.folders import list_images
+from sparsenet.data.memory import InMemory
+from sparsenet.data.options import DataOptions
+from sparsenet.data.phases import open_phase, open_phases
+from sparsenet.data.raw import DataError
+from sparsenet.data.sets import Sets
+from sparsenet.data.stream import Stream
+from tests.data.image_folder import make_folder
+
+PHASES = ("TRAIN", "VAL", "TEST")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return make_folder(tmp_path_factory.mktemp("root") / "set").parent
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+@pytest.fixture
+def layer(root):
+    def made(**given) -> DataOptions:
+        keys = {"source": "ImageFolder", "root": str(root), "folder": "set", "batch_size": 5}
+        return DataOptions.model_validate(keys | {"transform": {"resize": [12, 10]}} | given)
+
+    return made
+
+
+def opened(layer: DataOptions, **options):
+    return open_phases({phase: layer for phase in PHASES if phase != "VAL" or layer.split}, 7)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"split": 6, "subset": "50%", "bootstrap": 3},
+        {"bootstrap": 0, "transform": {"resize": [12, 10], "mean": "train", "crop_size": 7}},
+        {"split": "25%", "is_color": False, "transform": {"resize": [9, 9], "mean": "train"}},
+    ],
+)
+def test_every_phase_is_the_same_in_memory_and_streamed(layer, keys):
+    held = opened(layer(**keys))
+    streamed = opened(layer(memory="no", workers=0, **keys))
+    assert held.keys() == streamed.keys()
+    for phase, one in held.items():
+        other = streamed[phase]
+        assert isinstance(one, InMemory)
+        assert isinstance(other, Stream)
+        assert len(one) == len(other)
+        for step in (0, 9):
+            for a, b in zip(one.batch(step), other.batch(step), strict=True):
+                assert torch.equal(a, b)
+        if one.mean_image is not None:
+            assert torch.equal(one.mean_image, other.mean_image)
+
+
+@pytest.mark.parametrize(
+    ("available", "held"),
+    [(2 * 24 * 360, [True, False]), (2 * 33 * 360, [True, True]), (9, [0, 0])],
+)
+def test_auto_holds_what_fits_in_half_of_the_free_memory(layer, monkeypatch, available, held):
+    memory = SimpleNamespace(available=available)
+    monkeypatch.setattr(sets.psutil, "virtual_memory", lambda: memory)
+    both = opened(layer())
+    assert [isinstance(both[phase], InMemory) for phase in ("TRAIN", "TEST")] == held
+    among = Sets(processes=2)  # each of which would hold as much
+    assert isinstance(open_phase(layer(), "TRAIN", 0, sets=among), Stream)
+    assert isinstance(open_phase(layer(memory="yes"), "TRAIN", 0), InMemory)
+
+
+def test_auto_streams_what_has_no_one_size(layer):
+    transform = {"resize": 12, "crop_size": 10}
+    assert isinstance(open_phase(layer(transform=transform), "TRAIN", 0), Stream)
+
+
+def test_sets_are_read_once_and_watched(layer):
+    watched = []
+
+    @contextmanager
+    def watch(what, total):
+        counted = []
+        yield counted.append
+        watched.append((what, total, sum(counted)))
+
+    shared = Sets(watch)
+    for phase in ("TRAIN", "VAL", "TRAIN"):
+        open_phase(layer(split=3), phase, 0, sets=shared)
+    assert ("Decoding images", 24, 24) in watched
+    assert len(watched) == len({what for what, _, _ in watched})
+    watched.clear()
+    mean = {"resize": [12, 10], "mean": "train"}
+    open_phase(layer(memory="no", workers=0, transform=mean), "TEST", 0, sets=shared)
+    assert watched == [("Computing the mean image", 24, 24)]
+
+
+def test_bad_images_of_a_set_in_memory_are_told_in_one_line(layer, root, tmp_path):
+    folder = make_folder(tmp_path / "bad", train=7)
+    paths = list_images(folder, train=True).paths
+    for path in paths[1:8]:
+        path.write_bytes(b"")
+    told = []
+    keys = {"root": str(folder.parent), "folder": "bad", "on_bad_image": "skip"}
+    batches = open_phase(layer(**keys), "TRAIN", 0, sets=Sets(warn=told.append))
+    assert len(batches) == 14
+    named = ", ".join(map(str, paths[1:6]))
+    assert told == [f"ImageFolder {folder}: 7 bad images are left out: {named}, 2 more"]
+    with pytest.raises(DataError, match=f"^{paths[1]}: the file is empty$"):
+        open_phase(layer(**keys | {"on_bad_image": "error"}), "TRAIN", 0)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"batch_size": 25}, "ImageFolder {}: batch_size 25 is more than the 24 samples"),
+        ({"split": 24}, "ImageFolder {}: split: 24 takes all 24 samples, which leaves none to"),
+        ({"subset": 30}, "ImageFolder {}: subset: 30 is more than the 24 samples there are"),
+        ({"folder": "no"}, "{}/../no/train: no such folder"),
+    ],
+)
+def test_what_only_the_files_tell(layer, root, keys, message):
+    if "folder" in keys:
+        message = message.replace("{}/..", str(root))
+    with pytest.raises(DataError) as caught:
+        open_phase(layer(memory="no", **keys), "TRAIN", 0)
+    assert str(caught.value).startswith(message.format(root / "set"))
+
+
+def test_the_folder_may_be_absolute_or_left_out(layer, root):
+    for keys in ({"folder": str(root / "set"), "root": "/"}, {"root": str(root / "set")}):
+        given = layer(**keys).model_dump(exclude_unset=True)
+        if "folder" not in keys:
+            del given["folder"]
+        assert DataOptions.model_validate(given).path == root / "set"

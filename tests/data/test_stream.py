@@ -1,0 +1,223 @@
+"""Batches read from files are those of the same images in memory, bit for bit."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparsenet.data.decoding import decode
+from sparsenet.data.folders import ImageFiles, list_images
+from sparsenet.data.memory import InMemory
+from sparsenet.data.raw import DataError
+from sparsenet.data.stream import Stream
+from sparsenet.data.transforms import Transform, mean_of
+from sparsenet.data.watch import unwatched
+from tests.data.image_folder import make_folder
+
+EXACT = (14, 12)
+AUGMENTED = {"resize": EXACT, "crop_size": 9, "pad": 2, "mirror": True, "scale": 0.5}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return make_folder(tmp_path_factory.mktemp("stream"))
+
+
+@pytest.fixture(scope="module")
+def files(folder) -> ImageFiles:
+    return list_images(folder, train=True)
+
+
+@pytest.fixture(scope="module")
+def decoded(files) -> torch.Tensor:
+    return torch.stack([decode(path, True, EXACT) for path in files.paths])
+
+
+def same(one, other) -> bool:
+    return all(
+        torch.equal(a, b) and a.stride() == b.stride() for a, b in zip(one, other, strict=True)
+    )
+
+
+def pair(files, decoded, batch_size, workers=0, **options):
+    options = {"mean_image": mean_of(decoded), **options}
+    memory = InMemory(decoded, files.labels, batch_size, **options)
+    return memory, Stream(files, batch_size, workers=workers, **options)
+
+
+transforms = st.fixed_dictionaries(
+    {"resize": st.just(EXACT), "mirror": st.booleans()},
+    optional={
+        "std": st.sampled_from([(60.0,), (50.0, 60.0, 7.0)]),
+        "scale": st.sampled_from([0.5, 1 / 3]),
+    },
+)
+crops = st.fixed_dictionaries({"crop_size": st.integers(1, 12), "pad": st.integers(0, 3)})
+means = st.sampled_from([{}, {"mean": "train"}, {"mean_value": (1.0, 2.0, 3.5)}])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    transforms,
+    st.just({}) | crops,
+    means,
+    st.lists(st.integers(0, 9), min_size=1, max_size=3),
+    st.sampled_from([(0, 1), (0, 2), (1, 2), (2, 3)]),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([torch.contiguous_format, torch.channels_last]),
+)
+def test_streamed_batches_are_those_in_memory(
+    files, decoded, keys, crop, mean, steps, share, train, shuffle, memory_format
+):
+    options = {
+        "transform": Transform(**keys, **crop, **mean),
+        "train": train,
+        "shuffle": shuffle,
+        "seed": steps[0],
+        "share": share,
+        "memory_format": memory_format,
+    }
+    memory, stream = pair(files, decoded, 6, **options)
+    assert memory.shape == stream.shape
+    assert all(same(memory.batch(step), stream.batch(step)) for step in steps)
+    for batches in (None, 3):
+        for one, other in zip(memory.sweep(batches), stream.sweep(batches), strict=True):
+            assert same(one, other)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_any_number_of_workers_begins_anywhere_again(files, decoded, workers):
+    options = {"transform": Transform(**AUGMENTED, mean="train"), "train": True, "shuffle": True}
+    memory, stream = pair(files, decoded, 5, workers, **options)
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    for step in (0, 0, 1, 2, 7, 8, 9, 3, 4):
+        assert same(memory.batch(step), stream.batch(step))
+        if step in (2, 8):
+            next(stream.sweep())  # left unfinished
+            assert all(map(same, memory.sweep(), stream.sweep()))
+        if step == 8:
+            stream.close()
+    assert torch.equal(torch.random.get_rng_state(), before)
+    stream.close()
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_images_of_mixed_sizes_are_cropped_each_in_its_own_range(files, mirror):
+    transform = Transform(resize=13, crop_size=11, mirror=mirror)
+    stream = Stream(files, 24, workers=0, transform=transform, train=True)
+    whole = [decode(path, True, 13) for path in files.paths]
+    assert len({image.shape for image in whole}) > 3
+    seen = set()
+    for step in range(12):
+        for image, crop in zip(whole, stream.batch(step)[0], strict=True):
+            places = image.float().unfold(1, 11, 1).unfold(2, 11, 1)
+            turned = image.flip(-1).float().unfold(1, 11, 1).unfold(2, 11, 1)
+            found = [
+                (flipped, *place)
+                for flipped, windows in enumerate((places, turned)[: 1 + mirror])
+                for place in (windows == crop[:, None, None])
+                .all(-1)
+                .all(-1)
+                .all(0)
+                .nonzero()
+                .tolist()
+            ]
+            assert len(found) == 1
+            seen.add(found[0])
+    widest = max(max(image.shape[1:]) for image in whole) - 11
+    assert {flipped for flipped, _, _ in seen} == ({0, 1} if mirror else {0})
+    assert max(max(top, left) for _, top, left in seen) == widest
+    centres = torch.cat([images for images, _ in stream.sweep()])
+    for image, crop in zip(whole, centres, strict=True):
+        top, left = (image.shape[1] - 11) // 2, (image.shape[2] - 11) // 2
+        assert torch.equal(image[:, top : top + 11, left : left + 11].float(), crop)
+
+
+def test_the_mean_image_is_that_of_the_images_in_memory(files, decoded):
+    stream = Stream(files, 1, workers=0, transform=Transform(resize=EXACT))
+    assert torch.equal(stream.mean(unwatched), mean_of(decoded))
+
+
+def test_grey_images(files):
+    stream = Stream(files, 4, is_color=False, workers=0, transform=Transform(resize=EXACT))
+    assert stream.shape == (1, *EXACT)
+    images, _ = next(stream.sweep())
+    assert torch.equal(images[0], decode(files.paths[0], False, EXACT).float())
+
+
+@pytest.fixture
+def damaged(tmp_path) -> ImageFiles:
+    """Every second image of the second class, and the last of all, are none."""
+    files = list_images(make_folder(tmp_path / "damaged", train=4), train=True)
+    for place in (4, 6, 11):
+        files.paths[place].write_bytes(b"no image")
+    return files
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_bad_image_ends_the_training_in_one_line(damaged, workers):
+    stream = Stream(damaged, 2, workers=workers, transform=Transform(resize=EXACT))
+    batches = stream.sweep()
+    next(batches)
+    next(batches)
+    with pytest.raises(DataError, match=f"^{damaged.paths[4]}: not an image$"):
+        next(batches)
+    with pytest.raises(DataError, match=f"^{damaged.paths[6]}: "):
+        stream.batch(3)
+    stream.close()
+
+
+def test_the_next_good_image_takes_the_place_of_a_bad_one(damaged):
+    told: list[str] = []
+    transform = Transform(resize=EXACT, crop_size=8, mirror=True)
+    options = {"transform": transform, "train": True, "shuffle": True}
+    stream = Stream(damaged, 12, workers=0, on_bad_image="skip", warn=told.append, **options)
+    good = [5 if i == 4 else 7 if i == 6 else 0 if i == 11 else i for i in range(12)]
+    paths = tuple(damaged.paths[i] for i in good)
+    mended = ImageFiles(paths, damaged.labels[good], damaged.classes)
+    expected = Stream(mended, 12, workers=0, **options)
+    for step in (3, 0, 3):
+        assert same(stream.batch(step), expected.batch(step))
+    assert all(map(same, stream.sweep(), expected.sweep()))
+    assert sorted(line.partition(": ")[2] for line in told) == [
+        f"{damaged.paths[i]}: not an image" for i in (4, 6, 11)
+    ]
+    assert [line[:21] for line in told] == [f"Skipped (bad image {n})" for n in (1, 2, 3)]
+
+
+def test_a_set_without_any_good_image(damaged):
+    for path in damaged.paths:
+        path.write_bytes(b"")
+    stream = Stream(
+        damaged, 2, workers=0, on_bad_image="skip", warn=print, transform=Transform(resize=EXACT)
+    )
+    with pytest.raises(
+        DataError, match=r"^no image of the set can be read: .*: the file is empty$"
+    ):
+        stream.batch(0)
+
+
+def test_an_image_smaller_than_the_crop_is_named(files):
+    stream = Stream(files, 2, workers=0, transform=Transform(crop_size=25))
+    with pytest.raises(DataError, match=r"0\.jpg: crop_size 25 is larger than the \d+x\d+ image$"):
+        stream.batch(0)
+
+
+def test_what_makes_no_image_of_one_size_is_refused(files):
+    with pytest.raises(DataError, match="the shorter side alone"):
+        Stream(files, 2, transform=Transform(resize=9))
+
+
+def test_more_workers_than_processors_are_no_warning(files):
+    stream = Stream(files, 4, workers=3, transform=Transform(resize=EXACT))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(torch.cat([labels for _, labels in stream.sweep(2)])) == 8
+    stream.close()

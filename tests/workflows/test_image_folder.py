@@ -1,0 +1,83 @@
+"""Training on an image folder: in memory, streamed, stopped and gone on with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sparsenet.errors import ConfigError
+from sparsenet.progress import Quiet
+from sparsenet.workflows.test import evaluate_checkpoint
+from sparsenet.workflows.train import TrainOptions, train
+from tests.data.image_folder import make_folder
+from tests.small import convolution, inner_product, net_data, parts
+from tests.workflows.conftest import assert_same_run, tensors, trace
+
+NET = """
+layers:
+  - name: images
+    type: Data
+    source: ImageFolder
+    root: {root}
+    folder: set
+    split: 6
+    bootstrap: 1
+    batch_size: 6
+    transform: {{resize: [12, 10], pad: 1, crop_size: 9, mirror: true, mean: train, std: 60}}
+  - {{name: pool, type: Pooling, kernel_size: 2, stride: 2}}
+  - {{name: ip, type: InnerProduct, num_output: 3, weight_filler: {{type: xavier}}}}
+  - {{name: accuracy, type: Accuracy, bottom: [ip, label], phase: TEST}}
+  - {{name: loss, type: SoftmaxWithLoss, bottom: [ip, label]}}
+"""
+SOLVER = "net: net.yaml\nmax_iter: 20\nbase_lr: 0.01\ntest_interval: 8\nsnapshot: 7\ndisplay: 3\n"
+STREAMED = ("net.layers.images.memory=no", "net.layers.images.workers=0")
+AHEAD = "net.layers.images.workers=1"
+
+
+@pytest.fixture
+def solver(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    make_folder(tmp_path / "set")
+    (tmp_path / "net.yaml").write_text(NET.format(root=tmp_path))
+    (tmp_path / "solver.yaml").write_text(SOLVER)
+    return tmp_path / "solver.yaml"
+
+
+def run(solver: Path, name: str, *overrides: str, **options: Any) -> Path:
+    folder = solver.parent / name
+    train(solver, TrainOptions(overrides, output=folder, **options), Quiet())
+    return folder
+
+
+def test_a_streamed_training_is_the_one_in_memory_and_is_resumed_bit_for_bit(solver):
+    held = run(solver, "held")
+    streamed = run(solver, "streamed", *STREAMED)
+    assert trace(held) == trace(streamed)
+    for name in ("final.pt", "best.pt"):
+        one, other = tensors(held / name), tensors(streamed / name)
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    run(solver, "parts", *STREAMED, AHEAD, "max_iter=11")
+    # What a stream has begun may go on in memory: neither key touches a weight.
+    again = run(solver, "parts", resume="auto")
+    assert_same_run(again, streamed, 20)
+    score = evaluate_checkpoint(streamed / "best.pt")
+    assert evaluate_checkpoint(streamed / "best.pt", overrides=STREAMED) == score
+    assert score.samples == 9
+
+
+def test_labels_beyond_the_scores_name_layer_classes_and_scores():
+    net = net_data(convolution("conv", 4), inner_product("ip", 9))
+    with pytest.raises(ConfigError) as caught:
+        parts(net)
+    words = "9 scores from 'ip', but the labels of 'digits' in"
+    assert str(caught.value).splitlines() == [
+        f"net.layers.loss: {words} TRAIN are of 10 classes",
+        f"net.layers.accuracy: {words} TEST are of 10 classes",
+        f"net.layers.loss: {words} TEST are of 10 classes",
+    ]
+    for layer in net["layers"][-2:]:
+        layer["ignore_label"] = 9
+    parts(net)
