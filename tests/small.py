@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,6 +32,14 @@ def inner_product(name: str, outputs: int, **keys: Any) -> dict[str, Any]:
         "weight_filler": XAVIER,
         **keys,
     }
+
+
+def write_solver(folder: Path, net: str, solver: str) -> Path:
+    """The solver file of these texts in the folder, its net beside it."""
+    (folder / "net.yaml").write_text(net)
+    path = folder / "solver.yaml"
+    path.write_text(solver)
+    return path
 
 
 def net_data(*layers: dict[str, Any], **data: Any) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from sparsenet.config.load import load_solver
 from sparsenet.regularization.projections import keep_largest_
 from sparsenet.storage.report import SPEED_NOTE
 from sparsenet.workflows.build import build_net
+from tests.small import write_solver
 
-LENET = Path(__file__).parents[2] / "configs" / "mnist" / "net.yaml"
+LENET = Path(__file__).parents[2] / "configs" / "mnist" / "nets" / "lenet.yaml"
 SIZES = {"conv1": 500, "conv2": 25_000, "ip1": 400_000, "ip2": 5000}
 FORMATS = ("dense", "bitmask", "indexed", "csr", "best", "floor")
 
@@ -49,10 +50,7 @@ stages:
 
 @pytest.fixture
 def solver(tmp_path: Path) -> Path:
-    (tmp_path / "net.yaml").write_text(NET)
-    path = tmp_path / "solver.yaml"
-    path.write_text(SOLVER)
-    return path
+    return write_solver(tmp_path, NET, SOLVER)
 
 
 @pytest.fixture

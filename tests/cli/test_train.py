@@ -1,53 +1,17 @@
-"""`sparsenet train` as a user meets it: exit codes, what is on stdout and stderr, a full disk."""
+"""`sparsenet train` as a user meets it: exit codes, and what is on stdout and stderr."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import pty
 import re
-import resource
-import signal
-import struct
-import subprocess
 import sys
-import termios
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sparsenet.checkpoint import load_checkpoint
 from sparsenet.cli.main import run
-
-NET = """
-name: tiny
-layers:
-  - {name: digits, type: Data, source: digits, split: 100, batch_size: 16,
-     transform: {scale: 0.0625}}
-  - name: ip
-    type: InnerProduct
-    num_output: 10
-    weight_filler: {type: xavier}
-    regularization: {type: l0, t: 20%, interval: 5}
-  - {name: accuracy, type: Accuracy, bottom: [ip, label], phase: TEST}
-  - {name: loss, type: SoftmaxWithLoss, bottom: [ip, label]}
-"""
-SOLVER = "{net: net.yaml, max_iter: 20, base_lr: 0.5, display: 10, test_interval: 10, snapshot: 10}"
-STAGE = "--set=stages=[{t: {ip: 20%}, until: {accuracy: {within: 0, of: 1.0}, max_iters: 15}}]"
-
-
-@pytest.fixture
-def solver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A solver file in the working folder."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "net.yaml").write_text(NET)
-    (tmp_path / "solver.yaml").write_text(SOLVER)
-    return Path("solver.yaml")
-
-
-Captured = pytest.CaptureFixture[str]
+from tests.cli.conftest import STAGE, Captured
 
 
 def train(solver: Path, *arguments: str, output: str = "run") -> int:
@@ -243,83 +207,3 @@ def test_tensorboard_without_its_extra_ends_with_2(
     words = "--tensorboard needs its extra: pip install 'sparsenet[tensorboard]'"
     assert error_of(capsys) == words
     assert not Path("run").exists()
-
-
-# In a process of its own
-
-
-def command(*arguments: str, **options: Any) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "sparsenet", *arguments],
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        **options,
-    )
-
-
-def test_a_terminal_gets_a_bar(solver: Path) -> None:
-    ours, its = pty.openpty()
-    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-    settings = ("--output=run", "--set=max_iter=200", "--set=test_interval=50")
-    process = command("train", str(solver), *settings, stdout=subprocess.PIPE, stderr=its)
-    os.close(its)
-    shown = b""
-    try:
-        while piece := os.read(ours, 4096):
-            shown += piece
-    except OSError:
-        pass  # the other end was closed
-    finally:
-        os.close(ours)
-    out, _ = process.communicate()
-    assert process.returncode == 0
-    assert out == Path("run/summary.txt").read_text()
-    last = re.split(r"[\r\n]+", shown.decode().strip())[-1]
-    assert re.search(r"100%\|.*200/200 \[.*it/s.*\bval=\d", last), last
-    assert "Iteration" not in shown.decode()
-
-
-def small_files() -> None:
-    """A disk with room for 6,000 bytes a file, which a snapshot does not fit into."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
-
-
-def gone() -> int:
-    """A pipe that nobody reads."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    return writer
-
-
-def test_a_disk_that_is_full_ends_with_1_and_keeps_what_was_written(solver: Path) -> None:
-    process = command(
-        "train",
-        str(solver),
-        "--output=run",
-        "--quiet",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        preexec_fn=small_files,
-    )
-    out, err = process.communicate()
-    assert process.returncode == 1
-    assert out == ""
-    assert err == "error: run/iter_10.pt: cannot be written: File too large\n"
-    written = {path.name for path in Path("run").iterdir()}
-    assert written == {"config.yaml", "metrics.jsonl", "best.pt"}
-    assert load_checkpoint(Path("run/best.pt")).iter == 0
-
-
-def test_when_nobody_reads_the_log_any_more_it_stops_as_other_commands_do(solver: Path) -> None:
-    process = command("train", str(solver), "--output=run", stdout=subprocess.PIPE, stderr=gone())
-    out, _ = process.communicate()
-    assert process.returncode == 128 + signal.SIGPIPE
-    assert out == ""
-
-
-def test_when_nobody_reads_a_result_it_ends_without_complaint() -> None:
-    process = command("schema", stdout=gone(), stderr=subprocess.PIPE)
-    _, err = process.communicate()
-    assert process.returncode == 128 + signal.SIGPIPE
-    assert err == ""

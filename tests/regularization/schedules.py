@@ -31,9 +31,6 @@ def advanced(made, progress, first, last):
     return progress
 
 
-# Stages that wait for an accuracy.
-
-
 def waiting(patience=None, max_iters=None, on_miss="stop", within=0.25, of="dense"):
     keys = {"patience": patience, "max_iters": max_iters}
     until = accuracy(within, of, **{key: value for key, value in keys.items() if value})

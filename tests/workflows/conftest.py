@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,9 @@ from typing import Any
 
 import pytest
 import torch
+
+from tests.small import write_solver
+from tests.workflows.runs import run
 
 SOLVER = """
 net: net.yaml
@@ -73,10 +77,21 @@ layers:
 @pytest.fixture
 def solver(tmp_path: Path) -> Path:
     """The solver file of the small net, in a folder of its own."""
-    (tmp_path / "net.yaml").write_text(NET)
-    path = tmp_path / "solver.yaml"
-    path.write_text(SOLVER)
-    return path
+    return write_solver(tmp_path, NET, SOLVER)
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the small net, its solver, and in `run` a finished run."""
+    folder = tmp_path_factory.mktemp("home")
+    run(write_solver(folder, NET, SOLVER), folder / "run", "snapshot_keep=2")
+    return folder
+
+
+@pytest.fixture
+def copied(home: Path, tmp_path: Path) -> Path:
+    """The finished run, to be changed."""
+    return Path(shutil.copytree(home / "run", tmp_path / "run"))
 
 
 Spawn = Callable[..., "subprocess.Popen[str]"]

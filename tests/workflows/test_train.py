@@ -1,99 +1,24 @@
-"""A run from a solver file to its folder: what is written, chosen, kept, and refused."""
+"""A run from a solver file to its folder: what is written and chosen, and how it may begin."""
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import shutil
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-from sparsenet.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from sparsenet.checkpoint import load_checkpoint, save_checkpoint
 from sparsenet.config.load import load_solver
 from sparsenet.config.read import read_yaml
-from sparsenet.errors import ConfigError, SparsenetError
-from sparsenet.files import FileError
+from sparsenet.errors import ConfigError
 from sparsenet.metrics import read_metrics
-from sparsenet.progress import Quiet
-from sparsenet.solver.loop import NotFiniteError
 from sparsenet.workflows.build import build_net
 from sparsenet.workflows.test import evaluate_checkpoint
-from sparsenet.workflows.train import TrainOptions, TrainResult, dry_run, run_folder_of, train
-from tests.workflows.conftest import NET, SOLVER, assert_same_run, tensors, trace
-
-
-class Notes(Quiet):
-    """Remembers what it was to show, and does something when told so."""
-
-    def __init__(self, at: Callable[[str, Any], None] = lambda event, value: None) -> None:
-        self.notes: list[str] = []
-        self.events: list[str] = []
-        self.at = at
-
-    def _happened(self, event: str, value: Any) -> None:
-        self.events.append(event)
-        self.at(event, value)
-
-    def begin(self, step: int, total: int) -> None:
-        self._happened("begin", step)
-
-    def tested(self, line: dict[str, Any], density: float) -> None:
-        self._happened("tested", line["iter"])
-
-    def warn(self, text: str) -> None:
-        self.note(text)
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def advanced(self, step: int) -> None:
-        self._happened("advanced", step)
-
-    def end(self) -> None:
-        self._happened("end", None)
-
-
-def run(solver: Path, output: Path, *overrides: str, **options: Any) -> TrainResult:
-    display = options.pop("display", Quiet())
-    return train(solver, TrainOptions(overrides=overrides, output=output, **options), display)
-
-
-def refused(
-    kind: type[SparsenetError], solver: Path, output: Path, *overrides: str, **options: Any
-) -> str:
-    """The one line with which a run is refused before it begins."""
-    display = Notes()
-    with pytest.raises(kind) as raised:
-        run(solver, output, *overrides, display=display, **options)
-    assert type(raised.value) is kind
-    assert "begin" not in display.events
-    assert len(str(raised.value).splitlines()) == 1
-    return str(raised.value)
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the small net, its solver, and in `run` a finished run."""
-    folder = tmp_path_factory.mktemp("home")
-    (folder / "net.yaml").write_text(NET)
-    (folder / "solver.yaml").write_text(SOLVER)
-    run(folder / "solver.yaml", folder / "run", "snapshot_keep=2")
-    return folder
-
-
-@pytest.fixture
-def copied(home: Path, tmp_path: Path) -> Path:
-    """The finished run, to be changed."""
-    return Path(shutil.copytree(home / "run", tmp_path / "run"))
-
-
-# What a run writes
+from sparsenet.workflows.train import TrainOptions, TrainResult, dry_run, run_folder_of
+from tests.workflows.conftest import assert_same_run
+from tests.workflows.runs import Notes, refused, run
 
 
 def test_the_run_folder_has_what_the_documentation_says(home: Path) -> None:
@@ -158,170 +83,6 @@ def test_the_recorded_accuracy_is_what_testing_gives(name: str, home: Path) -> N
         score = evaluate_checkpoint(path, phase)  # type: ignore[arg-type]
         assert score.accuracy == recorded[phase] == summary[name][phase]["accuracy"]
         assert score.samples == summary[name][phase]["samples"]
-
-
-# Stages that miss
-
-
-STUCK = (
-    "stages=[{t: {ip1: 50%, ip2: 50%}, until: {accuracy: {within: 0, of: 1.0}, max_iters: 15}, "
-    "on_miss: MISS}, {t: {ip1: 10%}}]"
-)
-
-
-@pytest.mark.parametrize(("on_miss", "updates"), [("stop", 15), ("continue", 40)])
-def test_a_missed_stage_keeps_its_results(
-    on_miss: str, updates: int, home: Path, tmp_path: Path
-) -> None:
-    stages = STUCK.replace("MISS", on_miss)
-    result = run(home / "solver.yaml", tmp_path / "run", "max_iter=40", stages)
-    assert result.exit_code == 3
-    assert result.summary["missed"] == ["1"]
-    assert result.summary["final"]["iter"] == updates
-    assert load_checkpoint(result.folder.final).iter == updates
-    assert "stage 1: MISSED its goal, updates 0 to 15, VAL accuracy" in result.text
-    assert result.folder.summary_text.read_text() == result.text
-    assert json.loads(result.folder.summary_json.read_text()) == result.summary
-    again = run(home / "solver.yaml", tmp_path / "run", "max_iter=40", stages,
-                resume="auto")  # fmt: skip
-    assert (again.exit_code, again.summary) == (3, result.summary)
-
-
-# Numbers that are not finite
-
-
-@pytest.mark.parametrize("rate", ["1e10", "1e20"])
-def test_a_loss_that_is_not_finite_names_iteration_layer_and_snapshot(
-    rate: str, home: Path, tmp_path: Path
-) -> None:
-    output, display = tmp_path / "run", Notes()
-    with pytest.raises(NotFiniteError) as raised:
-        run(home / "solver.yaml", output, f"base_lr={rate}", "snapshot=1", display=display)
-    message = str(raised.value)
-    newest = max(output.glob("iter_*.pt"), key=lambda path: int(path.stem[5:]))
-    assert message.endswith(f"; the last good snapshot is {newest}")
-    assert "iteration" in message or "after" in message
-    assert any(layer in message for layer in ("conv", "ip1", "ip2", "loss"))
-    assert display.events[-1] == "end"
-    for path in output.glob("*.pt"):
-        assert all(bool(tensor.isfinite().all()) for tensor in tensors(path).values())
-    assert not (output / "final.pt").exists()
-
-
-@pytest.mark.parametrize("snapshot", ["snapshot=1", "snapshot=0"])
-def test_weights_that_went_before_a_loss_showed_it_are_never_saved(
-    snapshot: str, home: Path, tmp_path: Path
-) -> None:
-    settings = ["base_lr=1e38", "clip_gradients=null", "max_iter=1", snapshot]
-    settings.append("net.layers.digits.transform.scale=1000")
-    with pytest.raises(NotFiniteError) as raised:
-        run(home / "solver.yaml", tmp_path / "run", *settings, "stages=[{t: {ip1: 9, ip2: 9}}]")
-    assert str(raised.value) == (
-        "after 1 updates the weights of conv are not finite; there is no snapshot"
-    )
-    # The best of the test before the first update.
-    assert [path.name for path in (tmp_path / "run").glob("*.pt")] == ["best.pt"]
-
-
-# The disk
-
-
-def test_a_folder_that_cannot_be_written_to_fails_before_training(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").touch()
-    below = tmp_path / "file" / "run"
-    message = refused(FileError, home / "solver.yaml", below)
-    assert message == f"{below}: cannot be made: Not a directory"
-
-    def read_only(*_: object, **__: object) -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
-    monkeypatch.setattr("tempfile.NamedTemporaryFile", read_only)
-    message = refused(FileError, home / "solver.yaml", tmp_path / "run")
-    assert message == f"{tmp_path / 'run'}: cannot be written to: Read-only file system"
-
-
-def test_a_disk_that_fills_keeps_what_was_written_and_the_run_goes_on_later(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    output, save, left = tmp_path / "run", torch.save, [2]
-
-    def full(content: Any, stream: Any) -> None:
-        left[0] -= 1
-        if left[0] < 0:
-            stream.write(b"half of it")
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        save(content, stream)
-
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(FileError) as raised:
-        run(home / "solver.yaml", output, "snapshot_keep=2")
-    assert str(raised.value) == f"{output}/iter_45.pt: cannot be written: No space left on device"
-    kept = {"config.yaml", "metrics.jsonl", "iter_15.pt", "iter_30.pt"}
-    assert {path.name for path in output.iterdir()} == kept
-    monkeypatch.undo()
-    run(home / "solver.yaml", output, "snapshot_keep=2", resume="auto")
-    assert_same_run(home / "run", output, 60)
-
-
-def test_a_log_that_cannot_be_written_stops_the_run_in_one_line(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    original = Path.open
-
-    def opened(path: Path, mode: str = "r", *arguments: Any, **keys: Any) -> Any:
-        if path.name == "metrics.jsonl" and mode == "a":
-            path = Path("/dev/full")
-        return original(path, mode, *arguments, **keys)
-
-    monkeypatch.setattr(Path, "open", opened)
-    with pytest.raises(FileError) as raised:
-        run(home / "solver.yaml", tmp_path / "run")
-    log = tmp_path / "run" / "metrics.jsonl"
-    assert str(raised.value) == f"{log}: cannot be written: No space left on device"
-
-
-# An earlier run in the folder
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def test_an_earlier_run_is_refused_and_not_touched(home: Path) -> None:
-    before = contents(home / "run")
-    message = refused(ConfigError, home / "solver.yaml", home / "run")
-    assert message.startswith(f"{home / 'run'} holds an earlier run: ")
-    assert contents(home / "run") == before
-
-
-def test_overwrite_replaces_the_run_and_keeps_what_is_not_its(home: Path, copied: Path) -> None:
-    (copied / "notes.txt").write_text("mine")
-    run(home / "solver.yaml", copied, "max_iter=18", "stages=[{t: {ip1: 9, ip2: 9}}]",
-        overwrite=True)  # fmt: skip
-    assert {path.name for path in copied.glob("iter_*.pt")} == {"iter_15.pt", "iter_18.pt"}
-    assert (copied / "notes.txt").read_text() == "mine"
-    assert len(trace(copied)) < len(trace(home / "run"))
-
-
-def test_a_mistake_is_found_before_overwrite_removes_anything(home: Path, copied: Path) -> None:
-    before = contents(copied)
-    weights = home / "run" / "best.pt"
-    changed = "net.layers.ip1.num_output=21"
-    refused(ConfigError, home / "solver.yaml", copied, changed, overwrite=True, weights=weights)
-    assert contents(copied) == before
-
-
-def test_overwrite_does_not_remove_what_the_run_starts_from(home: Path, copied: Path) -> None:
-    before = contents(copied)
-    given = copied / "best.pt"
-    message = refused(ConfigError, home / "solver.yaml", copied, overwrite=True, weights=given)
-    assert message == (
-        f"--overwrite would remove {given}, from which the run is to start; choose another folder "
-        "by --output"
-    )
-    assert contents(copied) == before
 
 
 # --weights
@@ -399,108 +160,6 @@ def test_flags_that_exclude_each_other(other: str, home: Path, tmp_path: Path) -
     options = {"resume": "auto", other: True if other == "overwrite" else home / "run" / "best.pt"}
     message = refused(ConfigError, home / "solver.yaml", tmp_path / "a", **options)
     assert message == f"--{other} and --resume exclude each other"
-
-
-# --resume, beside what test_resume.py shows
-
-
-def test_a_finished_run_of_another_configuration_is_not_taken_for_this_one(
-    home: Path, copied: Path
-) -> None:
-    message = refused(ConfigError, home / "solver.yaml", copied, "base_lr=0.5", resume="auto")
-    assert "differs in base_lr" in message
-
-
-def test_a_run_of_another_configuration_without_snapshots_is_not_replaced(
-    home: Path, copied: Path
-) -> None:
-    for path in copied.glob("iter_*.pt"):
-        path.write_bytes(b"damaged")
-    before = contents(copied)
-    message = refused(ConfigError, home / "solver.yaml", copied, "base_lr=0.5", resume="auto")
-    assert message.startswith(f"{copied} holds a run of another configuration and no whole")
-    assert contents(copied) == before
-    run(home / "solver.yaml", copied, resume="auto")  # its own: made again
-    assert_same_run(home / "run", copied, 60)
-
-
-def test_a_longer_run_killed_at_its_end_is_not_taken_for_the_shorter_one(
-    home: Path, copied: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("sparsenet.workflows.train.write_results", killed)
-    with pytest.raises(KeyboardInterrupt):
-        run(home / "solver.yaml", copied, "max_iter=70", resume="auto")
-    monkeypatch.undo()
-    result = run(home / "solver.yaml", copied, "max_iter=70", resume="auto")
-    assert result.summary["final"]["iter"] == 70
-
-
-@pytest.mark.parametrize("damaged", ["summary.json", "summary.txt", "final.pt"])
-def test_results_that_are_not_whole_are_made_again(damaged: str, home: Path, copied: Path) -> None:
-    if damaged == "summary.json":
-        (copied / damaged).write_text('{"final": ')
-    else:
-        (copied / damaged).unlink()
-    run(home / "solver.yaml", copied, resume="auto")
-    assert_same_run(home / "run", copied, 60)
-    assert (copied / damaged).exists()
-
-
-def test_a_best_that_is_lost_is_chosen_anew(home: Path, copied: Path) -> None:
-    (copied / "best.pt").unlink()
-    display = Notes()
-    result = run(home / "solver.yaml", copied, "max_iter=70", resume="auto", display=display)
-    assert f"The best network is chosen anew: {copied}/best.pt: no such checkpoint" in display.notes
-    assert load_checkpoint(copied / "best.pt").iter == result.summary["best"]["iter"] >= 60
-
-
-def test_a_folder_in_a_snapshots_place_is_passed_over(home: Path, copied: Path) -> None:
-    (copied / "iter_99.pt").mkdir()
-    display = Notes()
-    run(home / "solver.yaml", copied, "max_iter=61", resume="auto", display=display)
-    assert display.notes[0] == f"Passed over: {copied}/iter_99.pt: no such checkpoint"
-
-
-def test_a_log_that_is_gone_is_an_error_of_one_line(home: Path, copied: Path) -> None:
-    (copied / "metrics.jsonl").unlink()
-    message = refused(FileError, home / "solver.yaml", copied, "max_iter=70", resume="auto")
-    assert message == f"{copied}/metrics.jsonl: cannot be read: No such file or directory"
-
-
-MISFITS: dict[str, tuple[Callable[[Any], object], str]] = {
-    "weights": (lambda c: c["weights"].pop("ip2.bias"), "weights: ip2.bias"),
-    "pending": (lambda c: c["solver"]["pending"].update(x=torch.ones(1)), "pending: x"),
-    "history": (lambda c: c["solver"]["history"].pop("conv.bias"), "history of conv.bias"),
-    "one history": (
-        lambda c: c["solver"]["history"]["ip1.bias"].update(velocity=torch.ones(1)),
-        "history of ip1.bias: velocity",
-    ),
-    "progress": (lambda c: c["solver"]["progress"].update(history=3), "progress: history: "),
-    "stage": (lambda c: c["solver"]["progress"].update(index=3), "progress: there is no stage 4"),
-    "outcome": (
-        lambda c: c["solver"]["progress"]["history"][0].update(outcome="won"),
-        "progress: history.0.outcome",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", MISFITS)
-def test_a_snapshot_that_does_not_fit_its_own_configuration_says_where(
-    name: str, home: Path, copied: Path
-) -> None:
-    change, words = MISFITS[name]
-    path = copied / "iter_45.pt"
-    content = torch.load(path, weights_only=True)
-    change(content)
-    torch.save(content, path)
-    (copied / "iter_60.pt").unlink()
-    before = contents(copied)
-    message = refused(CheckpointError, home / "solver.yaml", copied, resume=str(path))
-    assert message.startswith(f"{path}: the snapshot does not fit its own configuration: {words}")
-    assert contents(copied) == before
 
 
 # The rest
