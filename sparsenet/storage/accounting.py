@@ -168,6 +168,15 @@ class ModelMemory:
         sizes = {key: size + added for key, size in weights.bytes.items()}
         return Total(weights.params + dense, weights.nonzeros + dense, sizes)
 
+    @cached_property
+    def dense_or_indexed(self) -> int:
+        """Bytes of the total with each layer's weight dense or indexed, whichever is smaller.
+
+        That is how Collins & Kohli (2014), section 5.2, arrive at a quarter of AlexNet.
+        """
+        saved = sum(max(0, one.bytes["dense"] - one.bytes["indexed"]) for one in self.layers)
+        return self.total.bytes["dense"] - saved
+
 
 def spread(nonzeros: int, sizes: Sequence[int]) -> list[int]:
     """Counts at equal density for layers of these sizes that share one count of nonzeros.

@@ -84,7 +84,11 @@ def memory_json(memory: ModelMemory) -> dict[str, Any]:
     return {
         "layers": layers,
         **({"others": others} if others else {}),
-        "total": {**_total_json(memory.total), "weights": _total_json(memory.weights)},
+        "total": {
+            **_total_json(memory.total),
+            "dense_or_indexed": memory.dense_or_indexed,
+            "weights": _total_json(memory.weights),
+        },
     }
 
 
@@ -116,6 +120,10 @@ def _summary(memory: ModelMemory) -> list[str]:
         parameters = f"{dense:,} biases, scales and slopes"
         words = f"{parameters}, and {memory.statistics:,} statistics, which are no parameters"
         lines.append(f"Others: {words if memory.statistics else parameters}; 4 bytes each.")
+    dense, mixed = memory.total.bytes["dense"], memory.dense_or_indexed
+    if 0 < mixed < dense:
+        words = f"{human_bytes(mixed)} (ratio {dense / mixed:.1f})"
+        lines.append(f"As in the paper, each layer dense or indexed: {words}.")
     return lines
 
 

@@ -39,6 +39,7 @@ def test_alexnet_with_the_papers_counts(alexnet: ModelMemory) -> None:
         layer.bytes["dense" if layer.name.startswith("conv") else "indexed"]
         for layer in memory.layers
     )
+    assert memory.dense_or_indexed == mixed
     assert round(mixed / MIB, 1) == 57.8
     assert round(memory.total.bytes["dense"] / mixed, 1) == 4.0
     # Each in its best format.
