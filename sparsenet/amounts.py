@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from sparsenet.record import shown
+from sparsenet.record_words import shown
 
 PERCENTAGE = r"([0-9]{1,3}(?:\.[0-9]{1,18})?)%"
 

@@ -1,8 +1,7 @@
-"""The frozen record all configuration is made of, and how its problems are put into words."""
+"""The frozen record all configuration is made of, and its problems by their keys."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -17,7 +16,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
-from sparsenet.errors import listed, nearest, suggested
+from sparsenet.errors import suggested
+from sparsenet.record_words import shown, wrong_value
 
 KeyPath = tuple[str | int, ...]
 
@@ -104,51 +104,9 @@ def registering(registry: dict[str, Any]) -> Callable[[type[R]], type[R]]:
     return register
 
 
-def shown(value: object) -> str:
-    """A value as the messages quote it: as YAML writes it, texts in quotes, cut where long."""
-    text = _flow(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _flow(value: object) -> str:
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    if isinstance(value, float):
-        return re.sub(r"(inf|nan)", r".\1", repr(value))
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_flow, value))}]"
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{key}: {_flow(item)}' for key, item in value.items())}}}"
-    return repr(value)
-
-
 def field_names(record: type[Record]) -> list[str]:
     """The keys a record takes, as they are written in YAML."""
     return [field.alias or name for name, field in record.model_fields.items()]
-
-
-_BOUNDS = {
-    "greater_than": ("gt", "greater than"),
-    "greater_than_equal": ("ge", "at least"),
-    "less_than": ("lt", "less than"),
-    "less_than_equal": ("le", "at most"),
-}
-_LENGTHS = {
-    "too_short": ("min_length", "at least", "value"),
-    "too_long": ("max_length", "at most", "value"),
-    "string_too_short": ("min_length", "at least", "character"),
-}
-_WANTED = {
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "string_type": "a text",
-    "tuple_type": "a list",
-    "dict_type": "a mapping of keys to values",
-    "model_type": "a mapping of keys to values",
-    "model_attributes_type": "a mapping of keys to values",
-    "finite_number": "a finite number",
-}
 
 
 def _long_enough(details: ErrorDetails) -> bool:
@@ -188,28 +146,8 @@ def _message(record: type[Record], details: ErrorDetails) -> str:
         return str(context["error"])
     if kind == "union_tag_invalid" and isinstance(value, dict):
         value = value.get("type")
-    worded = _wrong_value(kind, value, context)
+    worded = wrong_value(kind, value, context)
     return worded or f"{shown(value)}: {details['msg']}"
-
-
-def _wrong_value(kind: str, value: object, context: dict[str, Any]) -> str | None:
-    if kind in ("literal_error", "union_tag_invalid"):
-        allowed = _quoted(str(context.get("expected") or context["expected_tags"]))
-        return f"{shown(value)} is not {listed(allowed)}{nearest(value, allowed)}"
-    if kind in _BOUNDS:
-        key, words = _BOUNDS[kind]
-        return f"{shown(value)} must be {words} {context[key]:g}"
-    if kind in _LENGTHS:
-        key, words, unit = _LENGTHS[kind]
-        count = context[key]
-        return f"{shown(value)} must have {words} {count} {unit}{'s' * (count != 1)}"
-    if kind == "int_type" and isinstance(value, float) and value.is_integer():
-        return f"{shown(value)} is not a whole number; write {shown(int(value))}"
-    return f"{shown(value)} is not {_WANTED[kind]}" if kind in _WANTED else None
-
-
-def _quoted(expected: str) -> list[str]:
-    return [word.strip("' ") for word in expected.replace(" or ", ",").split(",") if word.strip()]
 
 
 def _nearest_key(record: type[Record], location: tuple[str | int, ...]) -> str:

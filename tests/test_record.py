@@ -4,15 +4,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field, model_validator
 
-from sparsenet.record import (
-    KeyProblem,
-    Listed,
-    OneOrMany,
-    Record,
-    check_record,
-    field_names,
-    shown,
-)
+from sparsenet.record import KeyProblem, Listed, OneOrMany, Record, check_record, field_names
 
 
 class Square(Record):
@@ -157,29 +149,6 @@ def test_all_problems_are_found_at_once():
 def test_what_is_no_mapping_at_all():
     words = "5 is not a mapping of keys to values"
     assert check_record(Drawing, 5) == (None, [((), words)])
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (True, "true"),
-        (None, "null"),
-        (5, "5"),
-        (1e-4, "0.0001"),
-        (1.0, "1.0"),
-        (math.inf, ".inf"),
-        (-math.inf, "-.inf"),
-        ("yes", "'yes'"),
-        ("a\nb", r"'a\nb'"),
-        ([1, "a", [None]], "[1, 'a', [null]]"),
-        ((1, 2), "[1, 2]"),
-        ({"a": [True], "b": {}}, "{a: [true], b: {}}"),
-        ("x" * 60, "'" + "x" * 56 + "..."),
-        ("x" * 58, "'" + "x" * 58 + "'"),
-    ],
-)
-def test_values_are_shown_as_yaml_writes_them(value, text):
-    assert shown(value) == text
 
 
 def test_field_names_are_those_of_the_file():

@@ -8,7 +8,8 @@ from sparsenet.amounts import resolve_amount
 from sparsenet.config.graph import build_graph
 from sparsenet.config.net import NetConfig
 from sparsenet.layers.base import Shape, WeightedLayer
-from sparsenet.record import KeyPath, shown
+from sparsenet.record import KeyPath
+from sparsenet.record_words import shown
 from sparsenet.regularization.regularizers import L0
 from sparsenet.regularization.schedule import Ball
 

@@ -8,7 +8,8 @@ from sparsenet.config.document import Document
 from sparsenet.errors import suggested
 from sparsenet.layers import LAYERS
 from sparsenet.layers.base import WeightedLayer
-from sparsenet.record import KeyPath, shown
+from sparsenet.record import KeyPath
+from sparsenet.record_words import shown
 
 
 def merge_regularization(document: Document) -> None:

@@ -19,7 +19,8 @@ from sparsenet.config.read import read_yaml
 from sparsenet.config.solver import SolverConfig, usage_problems
 from sparsenet.config.staging import stage_problems
 from sparsenet.errors import nearest
-from sparsenet.record import KeyPath, check_record, shown
+from sparsenet.record import KeyPath, check_record
+from sparsenet.record_words import shown
 
 
 @dataclass(frozen=True)

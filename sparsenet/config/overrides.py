@@ -9,7 +9,8 @@ from typing import Any
 from sparsenet.config.document import Document, Place
 from sparsenet.config.read import parse_yaml
 from sparsenet.errors import suggested
-from sparsenet.record import KeyPath, shown
+from sparsenet.record import KeyPath
+from sparsenet.record_words import shown
 
 
 def merge_overrides(document: Document, overrides: Iterable[str]) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 
 from sparsenet.config.document import Document, Place
-from sparsenet.record import KeyPath, shown
+from sparsenet.record import KeyPath
+from sparsenet.record_words import shown
 
 MAX_BYTES = 2**20
 MAX_NODES = 100_000

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from sparsenet.config.net import NetConfig
-from sparsenet.record import KeyPath, Listed, OneOrMany, Record, shown
+from sparsenet.record import KeyPath, Listed, OneOrMany, Record
+from sparsenet.record_words import shown
 from sparsenet.regularization.stages import Stage
 from sparsenet.solver.lr_policies import LR_POLICIES
 from sparsenet.solver.update import UPDATES

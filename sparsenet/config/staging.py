@@ -7,7 +7,8 @@ from sparsenet.config.constraints import ConstraintProblem, count_problem, decla
 from sparsenet.config.graph import has_phase, in_phase
 from sparsenet.config.solver import SolverConfig
 from sparsenet.errors import suggested
-from sparsenet.record import KeyPath, shown
+from sparsenet.record import KeyPath
+from sparsenet.record_words import shown
 from sparsenet.regularization.regularizers import L0
 from sparsenet.regularization.schedule import Ball
 from sparsenet.regularization.stages import Ramp, Stage

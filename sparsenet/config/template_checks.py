@@ -9,7 +9,8 @@ from sparsenet.config.templates import Block
 from sparsenet.config.written import Written, leaves, written
 from sparsenet.errors import nearest, suggested
 from sparsenet.layers import LAYERS
-from sparsenet.record import KeyPath, check_record, field_names, shown
+from sparsenet.record import KeyPath, check_record, field_names
+from sparsenet.record_words import shown
 
 EACH_LAYERS_OWN = ("name", "type", "bottom", "top")
 """Keys of a layer that have no default for its type."""

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from sparsenet.record import Listed, Record, shown
+from sparsenet.record import Listed, Record
+from sparsenet.record_words import shown
 
 PLACEHOLDER = re.compile(r"\$(\w+)")
 """A text that stands for the value a use gives to a key of its block."""

@@ -14,7 +14,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from sparsenet.record import KeyProblem, OneOrMany, Record, shown
+from sparsenet.record import KeyProblem, OneOrMany, Record
+from sparsenet.record_words import shown
 
 # Images converted at a time, so that resizing a set needs little more memory than its result.
 _CHUNK = 2048

@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from sparsenet.layers.base import Layer, Shape, ShapeError, need_channels, need_image, register
-from sparsenet.record import KeyProblem, Listed, shown
+from sparsenet.record import KeyProblem, Listed
+from sparsenet.record_words import shown
 
 
 @register

@@ -16,7 +16,8 @@ from pydantic import (
 )
 
 from sparsenet.amounts import PERCENTAGE, Amount, percentage, resolve_amount
-from sparsenet.record import KeyProblem, Record, shown
+from sparsenet.record import KeyProblem, Record
+from sparsenet.record_words import shown
 
 
 def _fraction(value: object) -> float:

@@ -17,7 +17,7 @@ from sparsenet.amounts import resolve_amount
 from sparsenet.checkpoint import load_checkpoint
 from sparsenet.errors import ConfigError, Problem, listed, nearest
 from sparsenet.layers.base import Shape
-from sparsenet.record import shown
+from sparsenet.record_words import shown
 from sparsenet.workflows.pruning import EXACT, Pruning, plain
 
 PAPER_RANGE = "0:0.1:0.01"
