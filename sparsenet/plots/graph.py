@@ -137,7 +137,7 @@ class _Drawing:
 
     def _arrow(self, way: Sequence[Point]) -> None:
         style = "-|>,head_length=0.35,head_width=0.18"
-        keys = {"mutation_scale": 10, "color": "#555555", "linewidth": 0.9}
+        keys: dict[str, Any] = {"mutation_scale": 10, "color": "#555555", "linewidth": 0.9}
         self.axes.add_patch(FancyArrowPatch(path=_curve(way), arrowstyle=style, **keys))
 
     def _shape(self, words: str, way: Sequence[Point], *, among: bool) -> None:
