@@ -85,7 +85,7 @@ CASES = {
         ("conv1", "conv2", "ip1", "ip2"),
     ),
     "quick": Case(
-        CONFIGS / "cifar10" / "dense.yaml",
+        CONFIGS / "cifar10" / "quick.yaml",
         "CIFAR10",
         (3, 32, 32),
         plain_quick,

@@ -13,7 +13,7 @@ from sparsenet.workflows.describe import describe, draw, net_document, net_table
 
 
 @click.command(
-    "summary", epilog="Example: sparsenet summary configs/mnist/net.yaml --png lenet.png"
+    "summary", epilog="Example: sparsenet summary configs/mnist/nets/lenet.yaml --png lenet.png"
 )
 @click.argument("file", metavar="NET|SOLVER|CKPT", type=options.FILE)
 @click.option(

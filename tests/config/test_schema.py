@@ -11,7 +11,7 @@ from sparsenet.config.read import read_yaml
 from sparsenet.config.schema import net_schema, solver_schema
 from sparsenet.config.solver import SolverConfig
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*/*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
 MALFORMED = Path(__file__).parent / "malformed"
 NET = jsonschema.Draft202012Validator(net_schema())
 SOLVER = jsonschema.Draft202012Validator(solver_schema())

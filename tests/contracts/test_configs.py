@@ -42,7 +42,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root with a few images of two classes in every folder that an ImageFolder names."""
     root = tmp_path_factory.mktemp("data")
     generator = torch.Generator().manual_seed(0)
-    for folder in ("imagenet",):
+    for folder in ("imagenet", "tiny-imagenet-200"):
         for number in range(8):
             image = torch.randint(256, (72, 80, 3), generator=generator, dtype=torch.uint8)
             place = root / folder / ("train" if number < 4 else "val") / f"class{number % 2}"
@@ -60,12 +60,26 @@ def no_downloads(monkeypatch: pytest.MonkeyPatch, folders: Path) -> Iterator[Non
     return
 
 
+SMALLER = {
+    "configs/imagenet/": (
+        "data",
+        "batch_size=2",
+        "split=null",
+        "transform.resize=[72, 72]",
+        "transform.crop_size=67",
+    ),
+    "configs/tiny-imagenet/": ("tiny", "batch_size=2", "split=null"),
+    "configs/cifar10/": ("cifar", "batch_size=2"),
+}
+"""What makes two updates of a large net quick: the Data layer, and its keys."""
+
+
 def smaller(name: str) -> list[str]:
-    """What makes two updates of a large net quick: small images, and few of them."""
-    if not name.startswith("configs/imagenet/"):
-        return []
-    keys = ("transform.resize=[72, 72]", "transform.crop_size=67", "batch_size=2")
-    return [f"net.layers.data.{key}" for key in keys]
+    """Overrides for fewer and smaller images, where a configuration would take long."""
+    for folder, (layer, *keys) in SMALLER.items():
+        if name.startswith(folder):
+            return [f"net.layers.{layer}.{key}" for key in keys]
+    return []
 
 
 def test_there_are_solvers_and_nets() -> None:

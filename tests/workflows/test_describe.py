@@ -31,7 +31,7 @@ def written(path: Path, net: dict[str, Any]) -> Path:
 
 
 def test_lenet_to_the_letter() -> None:
-    assert net_table(describe(CONFIGS / "mnist" / "net.yaml", "TEST")).splitlines() == [
+    assert net_table(describe(CONFIGS / "mnist" / "nets" / "lenet.yaml", "TEST")).splitlines() == [
         "layer     type             output      parameters  multiply-accumulates",
         "-----------------------------------------------------------------------",
         "mnist     Data             1x28x28, 1",
@@ -51,7 +51,7 @@ def test_lenet_to_the_letter() -> None:
     ]
 
 
-@pytest.mark.parametrize("path", ["digits/net.yaml", "cifar10/net.yaml"])
+@pytest.mark.parametrize("path", ["digits/net.yaml", "cifar10/nets/quick.yaml"])
 def test_the_parameters_are_those_of_the_net_as_built(path: str) -> None:
     net = build_net(load_net(CONFIGS / path), 1, torch.device("cpu"))
     described = describe(CONFIGS / path)
