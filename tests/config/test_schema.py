@@ -139,6 +139,41 @@ def test_mistakes_in_a_layer_are_marked_there(keys):
     assert wrong(with_layer(**keys)) == ["layers/1"]
 
 
+BLOCK = {
+    "keys": ["width", {"filler": {"type": "xavier"}}],
+    "layers": [
+        {"name": "ip", "type": "InnerProduct", "num_output": "$width", "weight_filler": "$filler"},
+        {"block": "other", "name": "o", "bottom": "$bottom", "width": "$width"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("keys", "mistakes"),
+    [
+        ({"blocks": {"b": BLOCK}}, []),
+        ({"blocks": {"b": {"layers": BLOCK["layers"]}}}, []),
+        ({"defaults": {"InnerProduct": {"bias_term": False}, "ReLU": {}}}, []),
+        ({"blocks": {"b": {**BLOCK, "key": []}}}, ["blocks/b"]),
+        ({"blocks": {"b": {**BLOCK, "layers": [{"type": "ReLU"}]}}}, ["blocks/b/layers/0"]),
+        ({"blocks": {"b": {**BLOCK, "keys": [5]}}}, ["blocks/b/keys/0"]),
+        ({"defaults": {"InnerProduct": {"name": "x"}}}, ["defaults/InnerProduct"]),
+        ({"defaults": {"InnerProduct": {"bias_term": 5}}}, ["defaults/InnerProduct/bias_term"]),
+        ({"defaults": {"Inner": {}}}, ["defaults"]),
+    ],
+    ids=str,
+)
+def test_blocks_and_defaults_are_in_it(keys, mistakes):
+    layers = [
+        DATA,
+        {"name": "a", "block": "b", "repeat": "0..2", "width": 5},
+        *with_layer()["layers"],
+    ]
+    assert wrong({**keys, "layers": layers}) == mistakes
+    net = {**keys, "layers": [DATA, {"block": "b", "repeat": 3}]}
+    assert wrong(net) == [*mistakes, "layers/1"]
+
+
 def test_a_record_without_its_type_is_not_taken_for_another():
     layers = [DATA, {"name": "x"}, {"name": "y", "type": "ReLU"}]
     assert wrong({"layers": layers}) == ["layers/1"]
@@ -152,6 +187,7 @@ RECORD_MISTAKES = [
     ),
     *(f"{folder}/{name}" for folder in ("solver", "net") for name in ("out-of-range", "words")),
     *("net/missing-keys", "net/no-layers", "net/empty-layers", "solver/missing-keys"),
+    *("net/blocks-that-are-none", "net/blocks-that-are-a-list", "net/defaults", "net/block-uses"),
     *("stages/unknown-keys", "stages/wrong-types", "stages/accuracy-values"),
     *("regularization/keys-of-another-type", "regularization/not-mappings"),
 ]

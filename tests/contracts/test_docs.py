@@ -16,7 +16,7 @@ import yaml
 
 import sparsenet.config.load  # noqa: F401  every record is defined by now
 from sparsenet.cli.main import cli
-from sparsenet.config.load import load_solver
+from sparsenet.config.load import load_net, load_solver
 from sparsenet.data.sources import SOURCES
 from sparsenet.layers import LAYERS
 from sparsenet.layers.fillers import FILLERS
@@ -99,6 +99,15 @@ def test_the_stages_of_the_page_load() -> None:
     stages = json.dumps(yaml.safe_load(example)["stages"])
     solver = load_solver(ROOT / "configs" / "digits" / "solver.yaml", [f"stages={stages}"]).solver
     assert [stage.name for stage in solver.stages] == ["dense", "half", "all"]
+
+
+def test_the_net_with_blocks_of_the_page_loads(tmp_path: Path) -> None:
+    [example] = [block for block in blocks(REFERENCE, "yaml") if block.startswith("defaults:")]
+    (tmp_path / "net.yaml").write_text(example, encoding="utf-8")
+    names = [layer.name for layer in load_net(tmp_path / "net.yaml").layers]
+    convolutions = [name for name in names if name.endswith("conv")]
+    assert len(convolutions) == 8
+    assert (convolutions[0], convolutions[-1]) == ("layer1/0/conv", "layer2/4/conv")
 
 
 def blocks(text: str, *languages: str) -> list[str]:
