@@ -6,9 +6,11 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -161,7 +163,15 @@ def _same(answer: T) -> T:
 def _begin(_worker: int) -> None:
     """A signal to all processes of a terminal or a job lets the training end in its own time.
 
-    A second SIGTERM ends this process, so that nothing can leave it behind.
+    A second SIGTERM ends this process, and so does the end of the training, even if that was
+    killed: the process it was forked from lives as long as this one, so torch would not notice.
     """
+    if (training := multiprocessing.parent_process()) is not None:
+        threading.Thread(target=_end_with, args=(training,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, _frame: signal.signal(number, signal.SIG_DFL))
+
+
+def _end_with(training: BaseProcess) -> None:
+    training.join()
+    os._exit(1)
