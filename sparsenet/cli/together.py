@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -17,6 +19,8 @@ from sparsenet.errors import SparsenetError
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
+
+_LAST_SECONDS = 3.0
 
 
 class Run(Protocol):
@@ -40,9 +44,11 @@ class _Voice:
     def say(self, words: str) -> None:
         """Show the words, or wait until others have been shown.
 
-        To wait matters: torchrun ends all processes as soon as the first has ended.
+        torchrun sends SIGTERM to all processes as soon as the first has ended: so the first waits
+        a little for the others' own end, which this signal must not turn into another exit code.
         """
         self.failed = True
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         try:
             if self.store.add("failed", 1) > 1:
                 self.store.wait(["said"], timedelta(seconds=10))
@@ -51,6 +57,11 @@ class _Voice:
             self.store.set("said", "")
         except RuntimeError:  # the store, or who was to speak, is gone
             click.echo(words, err=True, nl=False)
+            return
+        deadline = time.monotonic() + _LAST_SECONDS
+        with suppress(RuntimeError):
+            while self.store.add("failed", 0) < ranks.size() and time.monotonic() < deadline:
+                time.sleep(0.02)
 
 
 def run_together(run: Run, arguments: list[str] | None) -> int:
