@@ -16,7 +16,8 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 
 from sparsenet.plots.cards import Arrow, Card, cards_of, shortened
-from sparsenet.plots.layered import Box, Layout, Point, lay_out
+from sparsenet.plots.columns import Box
+from sparsenet.plots.layered import Layout, Point, lay_out
 from sparsenet.plots.style import INK, save_png
 from sparsenet.plots.wiring import color_of, dims, wires_of
 
@@ -47,7 +48,11 @@ def _figure(net: Mapping[str, Any], totals: str) -> Figure:
     cards, arrows = cards_of(net["layers"], wires)
     widths = [_column_widths(card) for card in cards]
     boxes = [
-        Box(sum(each) + GAP * (sum(map(bool, each)) - 1) + 2 * PAD, ROW * len(card.layers) + PAD)
+        Box(
+            sum(each) + GAP * (sum(map(bool, each)) - 1) + 2 * PAD,
+            ROW * len(card.layers) + PAD,
+            card.block,
+        )
         for each, card in zip(widths, cards, strict=True)
     ]
     layout = lay_out(boxes, [(arrow.source, arrow.target) for arrow in arrows])

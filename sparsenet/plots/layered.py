@@ -11,29 +11,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sparsenet.plots.columns import RANK_GAP, Box, possible_starts
 from sparsenet.plots.lanes import Arrow, lanes_of, ranks_of
 
 Point = tuple[float, float]
-_SLACK = (1, 1.05, 1.1, 1.15, 1.2, 1.25)
 
-RANK_GAP = 0.44
 LANE_GAP = 0.22
 COLUMN_GAP = 0.7
 ARROW_WIDTH = 0.08
 LEAST_WIDTH = 1.3
 """Of a lane with boxes, for the words beside its arrows."""
-PAGE = 9.5
-"""A picture no higher than this has one column."""
 ASPECT = 1.45
 """Width over height that a picture of several columns comes near to."""
-
-
-@dataclass(frozen=True)
-class Box:
-    """A box's extent."""
-
-    width: float
-    height: float
 
 
 @dataclass(frozen=True)
@@ -60,32 +49,9 @@ def lay_out(boxes: Sequence[Box], arrows: Sequence[Arrow]) -> Layout:
     heights = [0.0] * (max(ranks) + 1)
     for box, rank in zip(boxes, ranks, strict=True):
         heights[rank] = max(heights[rank], box.height)
-    total = sum(heights) + RANK_GAP * len(heights)
-    limits = [total / columns * slack for columns in range(1, 17) for slack in _SLACK]
-    cuts = _cuts(ranks, arrows)
-    starts = {tuple(_starts(heights, cuts, limit)) for limit in limits if total > PAGE} or {(0,)}
-    pages = [_Page(boxes, arrows, ranks, heights, chosen) for chosen in sorted(starts)]
+    starts = possible_starts(boxes, arrows, ranks, heights)
+    pages = [_Page(boxes, arrows, ranks, heights, chosen) for chosen in starts]
     return min(pages, key=_Page.unsightliness).layout()
-
-
-def _cuts(ranks: Sequence[int], arrows: Sequence[Arrow]) -> set[int]:
-    """The ranks at which a column may begin: all arrows from above them are of one box."""
-    sources: list[set[int]] = [set() for _ in range(max(ranks) + 1)]
-    for source, target in arrows:
-        for rank in range(ranks[source] + 1, ranks[target] + 1):
-            sources[rank].add(source)
-    return {rank for rank, above in enumerate(sources) if len(above) < 2 and rank}
-
-
-def _starts(heights: Sequence[float], cuts: set[int], limit: float) -> list[int]:
-    """The first rank of each column, filled one after the other up to `limit` where it can be."""
-    starts, cut = [0], 0
-    for rank in sorted(cuts | {len(heights)}):
-        filled = sum(heights[starts[-1] : rank]) + RANK_GAP * (rank - starts[-1])
-        if filled > limit and cut > starts[-1]:
-            starts.append(cut)
-        cut = rank
-    return starts
 
 
 class _Page:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from sparsenet.plots.cards import cards_of
-from sparsenet.plots.layered import PAGE, Box, Layout, lay_out
+from sparsenet.plots.columns import PAGE, Box
+from sparsenet.plots.layered import Layout, lay_out
 from sparsenet.plots.wiring import wires_of
 from tests.plots.nets import chain, inception, residual
 
@@ -66,3 +67,12 @@ def test_a_net_that_cannot_be_cut_has_one_column() -> None:
     layout = lay_out([Box(1.0, 1.0)] * 30, arrows)
     assert set(layout.columns) == {0}
     assert layout.height > PAGE
+
+
+def test_a_block_is_kept_in_one_column_unless_it_is_higher_than_a_page() -> None:
+    arrows = [(n, n + 1) for n in range(59)]
+    small = lay_out([Box(1.0, 0.5, f"block{n // 5}") for n in range(60)], arrows)
+    starts = [n for n in range(60) if n and small.columns[n] != small.columns[n - 1]]
+    assert starts
+    assert all(start % 5 == 0 for start in starts)
+    assert max(lay_out([Box(1.0, 0.5, "one")] * 60, arrows).columns) > 1
