@@ -50,13 +50,18 @@ def run(solver: Path, output: Path, *overrides: str, **options: Any) -> TrainRes
 
 
 def refused(
-    kind: type[SparsenetError], solver: Path, output: Path, *overrides: str, **options: Any
+    kind: type[SparsenetError],
+    solver: Path,
+    output: Path,
+    *overrides: str,
+    lines: int = 1,
+    **options: Any,
 ) -> str:
-    """The one line with which a run is refused before it begins."""
+    """The lines, as many as expected, with which a run is refused before it begins."""
     display = Notes()
     with pytest.raises(kind) as raised:
         run(solver, output, *overrides, display=display, **options)
     assert type(raised.value) is kind
     assert "begin" not in display.events
-    assert len(str(raised.value).splitlines()) == 1
+    assert len(str(raised.value).splitlines()) == lines
     return str(raised.value)

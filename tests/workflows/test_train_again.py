@@ -40,7 +40,9 @@ def test_a_mistake_is_found_before_overwrite_removes_anything(home: Path, copied
     before = contents(copied)
     weights = home / "run" / "best.pt"
     changed = "net.layers.ip1.num_output=21"
-    refused(ConfigError, home / "solver.yaml", copied, changed, overwrite=True, weights=weights)
+    options = {"overwrite": True, "weights": weights, "lines": 4}
+    message = refused(ConfigError, home / "solver.yaml", copied, changed, **options)
+    assert "21x" in message
     assert contents(copied) == before
 
 
