@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 
 import torch
@@ -123,20 +124,21 @@ def build(
     if net is None:
         net = build_net(config.net, config.random_seed, device)
     layers = {phase: graph.data for phase, graph in net.graphs.items()}
-    memory_format = memory_format_of(device)
     require_shares(layers["TRAIN"])
-    batches = ranks.in_turn(
-        lambda: open_phases(
-            layers,
-            config.random_seed,
-            device,
-            mean_image,
-            memory_format=memory_format,
-            share=(ranks.rank(), ranks.size()),
-            watch=shown.counting,
-            warn=shown.warn,
-        )
+    opened = partial(
+        open_phases,
+        seed=config.random_seed,
+        device=device,
+        memory_format=memory_format_of(device),
+        share=(ranks.rank(), ranks.size()),
+        watch=shown.counting,
+        warn=shown.warn,
     )
+    if mean_image is None and layers["TRAIN"].transform.mean and ranks.size() > 1:
+        # Where the images are streamed this is a pass over all of them: one process makes it.
+        training: dict[Phase, Data] = {"TRAIN": layers["TRAIN"]}
+        mean_image = ranks.first(lambda: opened(training)["TRAIN"].mean_image)
+    batches = ranks.in_turn(lambda: opened(layers, mean_image=mean_image))
     require_scores(net, batches)
     return Parts(configuration, net, batches, schedule_of(config), device)
 
