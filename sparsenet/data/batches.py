@@ -103,7 +103,7 @@ class Batches(ABC):
         if self.windows is None or self._mean is None:
             return self._converted(pixels, self._fixed_mean), labels
         first = torch.zeros(drawn.shape[1], dtype=torch.int64, device=self.device)
-        mean = self.windows.cut(self._mean, first, drawn[1:].to(self.device))
+        mean = self.windows.cut(self._mean, first, self._moved(drawn[1:]))
         return self._converted(pixels, mean), labels
 
     def sweep(self, batches: int | None = None) -> Iterator[Batch]:
@@ -154,6 +154,12 @@ class Batches(ABC):
             self._fixed_mean = fixed.contiguous(memory_format=self.memory_format)
         elif (means := transform.channel_means(self.shape[0])) is not None:
             self._fixed_mean = means.to(self.device)
+
+    def _moved(self, values: Tensor) -> Tensor:
+        """The values on the device; a GPU fetches them by itself, from memory that stays put."""
+        if self.device.type == "cuda" and not values.is_cuda and not values.is_pinned():
+            values = values.pin_memory()
+        return values.to(self.device, non_blocking=True)
 
     def _converted(self, pixels: Tensor, mean: Tensor | None) -> Tensor:
         """(x - mean) * scale / std of uint8 windows, float32."""

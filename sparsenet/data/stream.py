@@ -114,9 +114,7 @@ class Stream(Batches):
             if self._on_bad_image == "error":
                 raise DataError(fault)
             chosen[place], pixels[place] = self._instead(drawn[:, place : place + 1], fault)
-        chosen = chosen.to(self.device, non_blocking=True)
-        pixels = pixels.to(self.device, non_blocking=True)
-        return pixels, self._labels.index_select(0, chosen)
+        return self._moved(pixels), self._labels.index_select(0, self._moved(chosen))
 
     def _instead(self, drawn: Tensor, fault: str) -> tuple[int, Tensor]:
         """The next sample after one that is bad, and its window where that one's would be."""
