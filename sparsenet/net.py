@@ -117,8 +117,18 @@ class Net(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor, phase: Phase) -> Outputs:
         """Compute a phase: images (N, C, H, W) float, labels (N,) int64."""
+        self.enter(phase)
+        return Outputs(*self.compute(images, labels, phase))
+
+    def enter(self, phase: Phase) -> None:
+        """Let the layers that train otherwise than they test know which of it is to come."""
         if self.training != (phase == "TRAIN"):
             self.train(phase == "TRAIN")
+
+    def compute(
+        self, images: Tensor, labels: Tensor, phase: Phase
+    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """The summed losses and all blobs of a phase that was entered."""
         blobs = dict(zip(self.graphs[phase].data.top, (images, labels), strict=True))
         loss: Tensor | None = None
         for call in self._calls[phase]:
@@ -129,7 +139,7 @@ class Net(nn.Module):
                 blobs.update(zip(call.tops, result, strict=True))
             if call.is_loss:
                 loss = result if loss is None else loss + result
-        return Outputs(loss, blobs)
+        return loss, blobs
 
     def scalar_outputs(self, phase: Phase) -> list[str]:
         """The blobs of losses and accuracies, in order: what a test reports."""

@@ -87,15 +87,30 @@ class SolverConfig(Record):
         "type instead of it",
     )
     stages: Listed[Stage] = Field((), description="staged tightening of the l0 constraints")
-    iter_size: int = Field(1, gt=0, description="batches whose gradients make one update")
+    iter_size: int = Field(
+        1,
+        gt=0,
+        description="batches whose mean gradient makes one update: as one batch of so many times "
+        "batch_size, but that each is normalised by itself in BatchNorm and BatchNormScale",
+    )
     clip_gradients: Annotated[float | None, AfterValidator(_not_zero)] = Field(
         None, description="largest global l2 norm of the raw gradient; negative: off"
     )
     random_seed: int = Field(0, ge=0, description="seeds the fillers, the batches and Dropout")
     solver_mode: Mode = Field("auto", description="auto takes a GPU where there is one")
-    precision: Literal["float32", "bf16"] = Field(
+    precision: Literal["float32", "bf16", "tf32"] = Field(
         "float32",
-        description="number format of the forward and backward pass; weights stay float32",
+        description="number format of the training's forward and backward pass: float32; bf16; or "
+        "tf32, float32 whose products an NVIDIA GPU computes in TF32, and what has none in "
+        "float32. Weights, updates and tests stay float32. From float32 the first loss differs by "
+        "at most 1 % under bf16 and 0.1 % under tf32, its gradient by 5 % and 1 % of its norm",
+    )
+    compile: bool = Field(
+        False,
+        description="whether torch.compile makes one program of the training's forward and "
+        "backward pass, on a GPU one of CUDA graphs; needs a C++ compiler, and minutes at first, and on a "
+        "CPU may well be slower. "
+        "From a run without it the first loss and gradient differ by at most 1e-5 of their norm",
     )
     test_interval: int = Field(0, ge=0, description="updates between tests; 0: at the end only")
     test_iter: int | None = Field(

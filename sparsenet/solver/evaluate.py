@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 import torch
+from torch import Tensor
 
 from sparsenet import ranks
 from sparsenet.data.batches import Batches
 from sparsenet.layers.base import Phase
 from sparsenet.net import Net
+from sparsenet.solver.tf32 import tf32
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,15 @@ def evaluate(net: Net, batches: Batches, phase: Phase, test_iter: int | None = N
     the score is in all of them the one that a single process would come to, bit for bit.
     """
     names = net.scalar_outputs(phase)
-    own: list[list[float]] = []
-    with ranks.apart():
+    sizes: list[int] = []
+    scalars: list[Tensor] = []
+    with ranks.apart(), tf32(False, batches.device):
         for images, labels in batches.sweep(test_iter):
             outputs = net(images, labels, phase)
-            samples = len(labels)
-            own.append([samples, *(float(outputs.blobs[name]) * samples for name in names)])
+            sizes.append(len(labels))
+            scalars.extend(outputs.blobs[name].double() for name in names)
+    values = iter(_fetched(scalars))
+    own = [[samples, *(next(values) * samples for _ in names)] for samples in sizes]
     samples, *sums = (sum(column) for column in zip(*_in_order(own), strict=True))
     means = {name: total / samples for name, total in zip(names, sums, strict=True)}
     accuracy, loss = net.accuracy_blob(phase), net.loss_blobs(phase)
@@ -48,6 +53,12 @@ def evaluate(net: Net, batches: Batches, phase: Phase, test_iter: int | None = N
         loss=sum(means[name] for name in loss) if loss else None,
         outputs=means,
     )
+
+
+def _fetched(scalars: list[Tensor]) -> list[float]:
+    """The values, all at once: to look at each batch's on a GPU would be to wait for each batch."""
+    values: list[float] = torch.stack(scalars).tolist() if scalars else []
+    return values
 
 
 def _in_order(own: list[list[float]]) -> list[list[float]]:

@@ -103,7 +103,7 @@ class Loop:
             loss = self._update()
             shown = config.display and self.step % config.display == 0
             # On a GPU to look at the loss is to wait for it: there it is looked at when shown.
-            if (shown or not loss.is_cuda) and not math.isfinite(float(loss)):
+            if (shown or self.stepper.watchful) and not math.isfinite(float(loss)):
                 words = f"the loss is not finite at iteration {self.step}"
                 raise NotFiniteError(f"{words}: {self._cause()}")
             if shown:

@@ -11,14 +11,16 @@ from torch import Tensor, nn
 
 from sparsenet import ranks
 from sparsenet.config.solver import SolverConfig
-from sparsenet.data.batches import Batches
+from sparsenet.data.batches import Batch, Batches
 from sparsenet.layers.base import WeightedLayer
 from sparsenet.net import Blob, Net, Outputs
 from sparsenet.regularization.regularizers import L1, L2, Regularizer
 from sparsenet.regularization.schedule import Progress, Schedule
+from sparsenet.solver.compiled import Compiled, compiling
 from sparsenet.solver.constrained import project_
 from sparsenet.solver.exchange import Exchange
 from sparsenet.solver.lr_policies import learning_rate
+from sparsenet.solver.tf32 import tf32
 from sparsenet.solver.update import UPDATES, State, Update, clip_gradients_
 
 
@@ -44,6 +46,9 @@ class Stepper:
             # As in Caffe: no gradient is computed for what does not learn.
             blob.tensor.requires_grad_(blob.lr_mult > 0)
         self._trained = [self._with_rules(blob) for blob in net.blobs if blob.lr_mult > 0]
+        self.compiled = Compiled(net, batches.device) if config.compile else None
+        self.watchful = batches.device.type == "cpu"
+        """Whether each loss is looked at, which elsewhere would be to wait for it."""
         self._random = any(isinstance(m, nn.Dropout) for m in net.modules())
 
     def _with_rules(self, blob: Blob) -> _Trained:
@@ -68,21 +73,24 @@ class Stepper:
         """Make update number `step` + 1; the loss before it, a mean over iter_size batches.
 
         On a CPU a loss that is not finite updates nothing, so that the weights still show its
-        cause; on a GPU to look at the loss would be to wait for it.
+        cause; on a GPU nothing waits here for the device, but for a projection that is due. Raises
+        CompileError.
         """
         config = self.config
         for item in self._trained:
             item.blob.tensor.grad = None
-        loss = self._gradients(step)
+        allowed = config.precision == "tf32"
+        with tf32(allowed, self.batches.device), compiling() if self.compiled else nullcontext():
+            loss = self._gradients(step)
         with torch.no_grad():
             gradients = [item.blob.tensor.grad for item in self._trained]
             present = [gradient for gradient in gradients if gradient is not None]
             loss = self.exchange.mean_(present, loss)
-            if not loss.is_cuda and not math.isfinite(float(loss)):
+            if self.watchful and not math.isfinite(float(loss)):
                 return loss
             if config.clip_gradients is not None:
                 clip_gradients_(present, config.clip_gradients)
-            if config.iter_size > 1:
+            if config.iter_size > 1 and present:
                 torch._foreach_mul_(present, 1 / config.iter_size)
             self._apply(step)
             self._project(step + 1, progress)
@@ -91,11 +99,12 @@ class Stepper:
     def _gradients(self, step: int) -> Tensor:
         total: Tensor | None = None
         for index in self._parts(step):
-            loss = self._forward(index).loss
-            assert loss is not None, "a checked net has a loss in TRAIN"
+            loss = self._loss(index)
             if self._trained:
                 torch.autograd.backward(loss)
             total = loss.detach() if total is None else total + loss.detach()
+            if self.compiled and self.compiled.replays and self.config.iter_size > 1:
+                total = self._copied(total)
         assert total is not None
         return total / self.config.iter_size
 
@@ -103,17 +112,31 @@ class Stepper:
         """The batches of an update."""
         return range(step * self.config.iter_size, (step + 1) * self.config.iter_size)
 
-    def _forward(self, index: int) -> Outputs:
-        """The TRAIN phase on a batch: with the same weights always the same."""
+    def _copied(self, total: Tensor) -> Tensor:
+        """Copy the gradients and the loss from where the next batch's will be."""
+        for item in self._trained:
+            if item.blob.tensor.grad is not None:
+                item.blob.tensor.grad = item.blob.tensor.grad.clone()
+        return total.clone()
+
+    def _loss(self, index: int) -> Tensor:
+        """The loss of a batch: with the same weights always the same."""
+        if self.compiled is None:
+            loss = self._forward(index).loss
+            assert loss is not None, "a checked net has a loss in TRAIN"
+            return loss
+        images, labels = self._batch(index)
+        with self._autocast():
+            return self.compiled(images, labels)
+
+    def _batch(self, index: int) -> Batch:
+        """A batch, and torch's generators as Dropout finds them with it."""
         if self._random:
             # Dropout's masks are a function of the step, so that no random state is saved.
             # Processes that train together have each their own rows, and so each their own masks.
             which = (ranks.rank(),) if ranks.size() > 1 else ()
             torch.manual_seed(hash((self.config.random_seed, index, *which)))
-        images, labels = self.batches.batch(index)
-        with self._precision():
-            outputs: Outputs = self.net(images, labels, "TRAIN")
-        return outputs
+        return self.batches.batch(index)
 
     @torch.no_grad()
     def first_blob_not_finite(self, step: int) -> str | None:
@@ -123,7 +146,14 @@ class Stepper:
         everywhere = ranks.gathered(next(filter(None, found), None))
         return next(filter(None, everywhere), None)
 
-    def _precision(self) -> AbstractContextManager[object]:
+    def _forward(self, index: int) -> Outputs:
+        """All blobs of a batch."""
+        images, labels = self._batch(index)
+        with self._autocast():
+            outputs: Outputs = self.net(images, labels, "TRAIN")
+        return outputs
+
+    def _autocast(self) -> AbstractContextManager[object]:
         if self.config.precision == "bf16":
             return torch.autocast(self.batches.device.type, dtype=torch.bfloat16)
         return nullcontext()

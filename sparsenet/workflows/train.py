@@ -18,6 +18,7 @@ from sparsenet.metrics import MetricsLog
 from sparsenet.progress import Display, Quiet
 from sparsenet.run_folder import RunFolder
 from sparsenet.solver.loop import Loop, NotFiniteError
+from sparsenet.solver.tf32 import has_tf32
 from sparsenet.storage.accounting import ModelMemory
 from sparsenet.workflows.build import Parts, build, build_net, choose_device, promised_memory
 from sparsenet.workflows.recorder import Follower, Recorder, checkpoint_of
@@ -102,6 +103,8 @@ def train(solver: Path, options: TrainOptions, display: Display) -> TrainResult:
         restore_(loop, found)
         keep_best_(loop, folder, display)
     try_phases(parts)
+    if parts.config.precision == "tf32" and not has_tf32(device):
+        display.note(f"{device} has no TF32: computing in float32")
     ranks.first(lambda: open_folder(start, configuration, overwrite=options.overwrite))
     lines = found.state.lines if found else 0
     return _result(folder, _run(parts, loop, lines, folder, options, display))
