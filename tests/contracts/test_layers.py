@@ -239,6 +239,19 @@ def test_autocast_computes_nearly_the_same(name, keys, bottoms):
 
 
 @every_layer
+def test_it_is_compiled_as_one_graph(name, keys, bottoms):
+    layer, module = built(name, keys, bottoms)
+    tensors = batch(layer, bottoms)
+    torch._dynamo.reset()
+    torch.manual_seed(9)  # the mask of Dropout
+    expected = tops_of(module.double(), tensors)
+    torch.manual_seed(9)
+    # Traced whole and run by torch itself, without its compiler.
+    found = torch.compile(tops_of, fullgraph=True, backend="eager")(module, tensors)
+    torch.testing.assert_close(found, expected)
+
+
+@every_layer
 def test_bottoms_are_left_as_they_were(name, keys, bottoms):
     layer, module = built(name, keys, bottoms)
     tensors = batch(layer, bottoms)
