@@ -108,9 +108,9 @@ class SolverConfig(Record):
     compile: bool = Field(
         False,
         description="whether torch.compile makes one program of the training's forward and "
-        "backward pass, on a GPU one of CUDA graphs; needs a C++ compiler, and minutes at first, and on a "
-        "CPU may well be slower. "
-        "From a run without it the first loss and gradient differ by at most 1e-5 of their norm",
+        "backward pass, on a GPU one of CUDA graphs; needs a C++ compiler, and minutes at first. "
+        "On a CPU it may well be slower. From a run without it the first loss and gradient differ "
+        "by at most 1e-5 of their norm",
     )
     test_interval: int = Field(0, ge=0, description="updates between tests; 0: at the end only")
     test_iter: int | None = Field(
