@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 import warnings
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -83,6 +85,7 @@ class Ahead:
         self.workers = default_workers() if workers is None else workers
         self._requests = _Requests()
         self._loader: DataLoader[Answer] | None = None
+        self._answers: Iterator[Answer] = iter(())
 
     def answers(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """The answers in order; asking for another row of them ends the one before.
@@ -98,10 +101,10 @@ class Ahead:
             warnings.simplefilter("ignore")
             if self._loader is None:
                 self._loader = self._started()
-            answers = iter(self._loader)
+            self._answers = iter(self._loader)
         while True:
             try:
-                answer = next(answers, None)
+                answer = next(self._answers, None)
             except RuntimeError as error:
                 if "worker" not in str(error):
                     raise
@@ -116,9 +119,10 @@ class Ahead:
 
     def close(self) -> None:
         """End the processes."""
-        self._loader = None
+        self._loader, self._answers = None, iter(())
 
     def _started(self) -> DataLoader[Answer]:
+        atexit.register(_close, weakref.ref(self))
         # Forked from a process without threads, a GPU or an open file of this one, which has
         # imported already what they need.
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else None
@@ -158,6 +162,12 @@ def default_workers() -> int:
 def _same(answer: T) -> T:
     """What a worker sends is what it read, unchanged."""
     return answer
+
+
+def _close(ahead: weakref.ref[Ahead]) -> None:
+    """End the processes before multiprocessing does, by a SIGTERM that they let pass (`_begin`)."""
+    if (alive := ahead()) is not None:
+        alive.close()
 
 
 def _begin(_worker: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -221,3 +223,25 @@ def test_more_workers_than_processors_are_no_warning(files):
         warnings.simplefilter("error")
         assert len(torch.cat([labels for _, labels in stream.sweep(2)])) == 8
     stream.close()
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from sparsenet.data.folders import list_images
+from sparsenet.data.stream import Stream
+from sparsenet.data.transforms import Transform
+
+if __name__ == "__main__":
+    files = list_images(Path(sys.argv[1]), train=True)
+    stream = Stream(files, 4, workers=1, transform=Transform(resize=(14, 12)))
+    stream.batch(0)
+"""
+
+
+def test_a_program_ends_though_it_has_not_closed_its_stream(folder, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM, encoding="utf-8")
+    command = [sys.executable, str(program), str(folder)]
+    ended = subprocess.run(command, capture_output=True, check=False, timeout=120)
+    assert (ended.returncode, ended.stderr) == (0, b"")
