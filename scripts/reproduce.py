@@ -73,6 +73,8 @@ STUDIES = {
         "cifar10",
         {
             "dense": ("quick.yaml", []),
+            # What the further updates alone do, with which the sparse nets are trained.
+            "dense-longer": ("quick.yaml", []),
             **{f"l0-{p}": (f"quick-l0-{p}.yaml", []) for p in (50, 20, 10, 5)},
         },
         network="final",
@@ -178,10 +180,11 @@ def main() -> None:
     names = options.only.split(",") if options.only else list(study.runs)
     pairs = [(name, seed) for name in names for seed in seeds]
     dense = [pair for pair in pairs if pair[0] == "dense"]
-    sparse = [pair for pair in pairs if pair[0] != "dense"]
+    others = [pair for pair in pairs if pair[0] != "dense"]
     with ThreadPoolExecutor(options.jobs) as pool:
-        for several in (dense, sparse) if study.from_dense else (pairs,):
+        for several in (dense, others) if study.from_dense else (pairs,):
             list(pool.map(lambda pair: runs.train(*pair), several))
+        sparse = [pair for pair in others if not pair[0].startswith("dense")]
         list(pool.map(lambda pair: runs.threshold(*pair), sparse))
     heads = ["run", "validation %", "test %", "thresholded to its counts, test %"]
     heads += ["nonzero weights", "density", "best formats"]

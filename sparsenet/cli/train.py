@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
 from sparsenet import ranks
 from sparsenet.cli import options
-from sparsenet.progress import Display, Silent, choose_display
+from sparsenet.progress import Silent, choose_display
+from sparsenet.storage.accounting import ModelMemory
 from sparsenet.storage.report import memory_json, memory_table
 from sparsenet.workflows.train import TrainOptions, dry_run, train
 
@@ -58,7 +60,7 @@ def command(
         tensorboard=tensorboard,
     )
     if dry_run:
-        _print_promise(solver, chosen, as_json, choose_display(quiet=quiet))
+        _try(solver, chosen, as_json, quiet)
         return 0
     result = train(solver, chosen, choose_display(quiet=quiet) if ranks.rank() == 0 else Silent())
     if as_json:
@@ -68,8 +70,12 @@ def command(
     return result.exit_code
 
 
-def _print_promise(solver: Path, chosen: TrainOptions, as_json: bool, display: Display) -> None:
-    memory = dry_run(solver, chosen, display)
+def _try(solver: Path, chosen: TrainOptions, as_json: bool, quiet: bool) -> None:
+    show = partial(_print_promise, as_json=as_json)
+    dry_run(solver, chosen, show, choose_display(quiet=quiet))
+
+
+def _print_promise(memory: ModelMemory, as_json: bool) -> None:
     if as_json:
         options.print_json(memory_json(memory))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,14 @@ from sparsenet.run_folder import RunFolder
 from sparsenet.solver.loop import Loop, NotFiniteError
 from sparsenet.solver.tf32 import has_tf32
 from sparsenet.storage.accounting import ModelMemory
-from sparsenet.workflows.build import Parts, build, build_net, choose_device, promised_memory
+from sparsenet.workflows.build import (
+    Parts,
+    build,
+    build_net,
+    choose_device,
+    promised_memory,
+    schedule_of,
+)
 from sparsenet.workflows.recorder import Follower, Recorder, checkpoint_of
 from sparsenet.workflows.results import Results, write_results
 from sparsenet.workflows.resume import keep_best_, restore_
@@ -66,13 +73,23 @@ def run_folder_of(solver: Path, configuration: Configuration, output: Path | Non
     return RunFolder(Path("runs") / name)
 
 
-def dry_run(solver: Path, options: TrainOptions, display: Display | None = None) -> ModelMemory:
-    """Build everything, pass one sample through every phase, train nothing and write nothing."""
+def dry_run(
+    solver: Path,
+    options: TrainOptions,
+    show: Callable[[ModelMemory], None],
+    display: Display | None = None,
+) -> None:
+    """Build everything, pass a sample through every phase, train nothing and write nothing.
+
+    What the net will take is for `show` first: it follows from the configuration, wherever the data
+    are. Raises as `train`.
+    """
     configuration = _read(solver, options)
+    config = configuration.solver
+    show(promised_memory(config.net, schedule_of(config).final_counts()))
     device = choose_device(configuration.solver.solver_mode, options.device)
     parts = _build(configuration, device, options.weights, display or Quiet())
     try_phases(parts)
-    return promised_memory(parts.config.net, parts.schedule.final_counts())
 
 
 def train(solver: Path, options: TrainOptions, display: Display) -> TrainResult:

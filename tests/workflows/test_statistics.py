@@ -155,7 +155,10 @@ def test_only_updates_move_statistics() -> None:
 def test_a_batch_of_one_is_refused_before_anything_is_written(solver: Path, tmp_path: Path) -> None:
     options = TrainOptions(["net.layers.digits.batch_size=1"], output=tmp_path / "run")
     words = "^bn2: a batch of one value a channel has no variance to normalise it by; raise"
-    for attempt in (lambda: train(solver, options, Quiet()), lambda: dry_run(solver, options)):
+    for attempt in (
+        lambda: train(solver, options, Quiet()),
+        lambda: dry_run(solver, options, print),
+    ):
         with pytest.raises(ConfigError, match=words):
             attempt()
     assert not (tmp_path / "run").exists()

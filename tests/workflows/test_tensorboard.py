@@ -31,7 +31,7 @@ def test_without_the_extra_nothing_is_begun(
     for begin in (
         lambda: train(solver, options(run), Quiet()),
         lambda: train(Path("there/is/no/such.yaml"), options(run), Quiet()),
-        lambda: dry_run(solver, options(run)),
+        lambda: dry_run(solver, options(run), print),
         lambda: EventFiles(run, 0),
     ):
         with pytest.raises(ConfigError) as raised:

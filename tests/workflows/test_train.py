@@ -12,8 +12,10 @@ import torch
 from sparsenet.checkpoint import load_checkpoint, save_checkpoint
 from sparsenet.config.load import load_solver
 from sparsenet.config.read import read_yaml
+from sparsenet.data.raw import DataError
 from sparsenet.errors import ConfigError
 from sparsenet.metrics import read_metrics
+from sparsenet.storage.accounting import ModelMemory
 from sparsenet.workflows.build import build_net
 from sparsenet.workflows.test import evaluate_checkpoint
 from sparsenet.workflows.train import TrainOptions, TrainResult, dry_run, run_folder_of
@@ -169,7 +171,9 @@ def test_a_dry_run_writes_nothing_and_promises_what_the_last_stage_asks(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    memory = dry_run(home / "solver.yaml", TrainOptions())
+    shown: list[ModelMemory] = []
+    dry_run(home / "solver.yaml", TrainOptions(), shown.append)
+    [memory] = shown
     assert {layer.name: (layer.shape, layer.nonzeros) for layer in memory.layers} == {
         "conv": ((4, 1, 3, 3), 36),
         "ip1": ((20, 36), 72),
@@ -177,10 +181,23 @@ def test_a_dry_run_writes_nothing_and_promises_what_the_last_stage_asks(
     }
     options = TrainOptions(weights=home / "run" / "best.pt", overrides=["net.layers.ip1.name=x"])
     with pytest.raises(ConfigError):
-        dry_run(home / "solver.yaml", options)
+        dry_run(home / "solver.yaml", options, shown.append)
     with pytest.raises(ConfigError, match="exclude each other"):
-        dry_run(home / "solver.yaml", TrainOptions(weights=Path("a"), resume="auto"))
+        options = TrainOptions(weights=Path("a"), resume="auto")
+        dry_run(home / "solver.yaml", options, shown.append)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_promises_even_where_the_data_are_not(home: Path, tmp_path: Path) -> None:
+    elsewhere = [
+        "net.layers.digits.source=MNIST",
+        f"net.layers.digits.root={tmp_path}",
+        "net.layers.digits.download=false",
+    ]
+    shown: list[ModelMemory] = []
+    with pytest.raises(DataError, match="MNIST is not in"):
+        dry_run(home / "solver.yaml", TrainOptions(overrides=elsewhere), shown.append)
+    assert len(shown) == 1
 
 
 def test_the_run_folder_is_the_option_then_the_prefix_then_the_solvers(home: Path) -> None:
