@@ -182,8 +182,8 @@ def test_a_dry_run_writes_nothing_and_promises_what_the_last_stage_asks(
     options = TrainOptions(weights=home / "run" / "best.pt", overrides=["net.layers.ip1.name=x"])
     with pytest.raises(ConfigError):
         dry_run(home / "solver.yaml", options, shown.append)
+    options = TrainOptions(weights=Path("a"), resume="auto")
     with pytest.raises(ConfigError, match="exclude each other"):
-        options = TrainOptions(weights=Path("a"), resume="auto")
         dry_run(home / "solver.yaml", options, shown.append)
     assert list(tmp_path.iterdir()) == []
 
