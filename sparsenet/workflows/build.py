@@ -184,7 +184,7 @@ def restored_net(checkpoint: Checkpoint, configuration: Configuration, device: t
     net = build_net(configuration.solver.net, 0, device)
     copied = copy_weights(net, checkpoint.weights)
     if copied["fresh"]:
-        raise ConfigError(f"the checkpoint has no weights for {', '.join(copied['fresh'])}")
+        raise ConfigError(f"the checkpoint lacks {', '.join(copied['fresh'])}")
     return net
 
 

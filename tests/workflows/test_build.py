@@ -133,7 +133,7 @@ def test_a_checkpoints_net_is_restored_whole_or_not_at_all():
         assert torch.equal(weight, given[name])
     given.pop("ip1.bias")
     given.pop("ip2.weight")
-    with pytest.raises(ConfigError, match=r"^the checkpoint has no weights for ip1.bias, ip2$"):
+    with pytest.raises(ConfigError, match=r"^the checkpoint lacks ip1.bias, ip2$"):
         restored_net(Checkpoint(configuration.data, 7, given), configuration, CPU)
 
 

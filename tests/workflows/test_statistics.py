@@ -211,7 +211,7 @@ def test_a_checkpoint_without_statistics_is_not_whole(
             with pytest.raises(CheckpointError) as error:
                 attempt(path)
             message = str(error.value)
-            assert message.startswith(f"{path}: the checkpoint has no weights for bn")
+            assert message.startswith(f"{path}: the checkpoint lacks bn")
             assert len(message.splitlines()) == 1
     options = TrainOptions(resume=str(tmp_path / "run" / "iter_10.pt"))
     with pytest.raises(CheckpointError) as error:

@@ -96,11 +96,11 @@ CONTRADICTIONS: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "no bias": (
         lambda c: c["weights"].pop("ip2.bias"),
-        "the checkpoint has no weights for ip2",
+        "the checkpoint lacks ip2.bias",
     ),
     "other bias": (
         lambda c: c["weights"].update({"ip2.bias": torch.ones(10, 1)}),
-        "weights of another shape: ip2.bias: 10x1 in the checkpoint, 10 in the net",
+        "ip2.bias: 10x1 in the checkpoint, 10 in the net",
     ),
     # The memory is not even asked for.
     "gigabytes": (
