@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from sparsenet.data import image_cache
-from sparsenet.data.decoding import decode, read
+from sparsenet.data.decoding import decode_bytes, read
 from sparsenet.data.folders import ImageFiles
 from sparsenet.data.locations import cache_folder
 from sparsenet.data.raw import DataError
@@ -30,23 +30,23 @@ T = TypeVar("T")
 OnBadImage = Literal["error", "skip"]
 
 # Another one, and what was cached by an older program is not read any more.
-_FORMAT = 1
+_FORMAT = 2
+_UNREADABLE = bytes(32)
 # Files that a thread takes at a time: one's overhead is shared, and an interrupt waits for few.
 _CHUNK = 64
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """The images of a part that could be decoded, in their order.
+    """The images of a part, in their order.
 
-    `images` is uint8 (images, channels, height, width), perhaps mapped from the cache; `labels`
-    int64 (images,); `skipped` the files left out; `uncached` why the next run has to decode anew,
-    a line to warn of, or None.
+    `images` is uint8 (images, channels, height, width), perhaps mapped from the cache; `bad` the
+    places of those that cannot be decoded, which are black; `uncached` why the next run has to
+    decode anew, a line to warn of, or None.
     """
 
     images: Tensor
-    labels: Tensor
-    skipped: tuple[Path, ...]
+    bad: tuple[int, ...]
     uncached: str | None
 
 
@@ -61,35 +61,30 @@ def decoded_set(
 
     Of several processes that ask for the same set at once one decodes and the others wait. A cache
     that cannot be written is told of in `uncached`. Raises DataError: the first image that cannot
-    be decoded, with `on_bad_image` error; with skip, when there is no other.
+    be decoded, with `on_bad_image` error; with skip, when there is no other; and a file that is
+    changed meanwhile.
     """
     skip = on_bad_image == "skip"
-    digests = _digests(files.paths, skip, watch)
-    # Files that could not even be read have no part in the key: the next time they may be readable.
-    readable = [place for place, digest in enumerate(digests) if digest]
-    wanted = _Wanted(tuple(files.paths[place] for place in readable), is_color, size, skip, watch)
-    images, bad, uncached = wanted.get(_key(filter(None, digests), is_color, size))
+    wanted = _Wanted(files.paths, _digests(files.paths, skip, watch), is_color, size, skip, watch)
+    images, bad, uncached = wanted.get()
     if bad and not skip:
-        decode(wanted.paths[bad[0]], is_color, size)
+        wanted.decoded_one(bad[0])
         raise AssertionError("what could not be decoded once can be now")
-    kept = torch.tensor([bool(digest) for digest in digests])
-    kept[torch.tensor([readable[row] for row in bad], dtype=torch.int64)] = False
-    if not kept.any():
-        also = f"nor can any other of the {len(kept)} images"
+    if len(bad) == len(images):
+        also = f"nor can any other of the {len(bad)} images"
         raise DataError(f"{files.paths[0]}: cannot be decoded, {also}")
-    skipped = tuple(path for path, good in zip(files.paths, kept, strict=True) if not good)
-    return Decoded(images, files.labels[kept], skipped, uncached)
+    return Decoded(images, tuple(bad), uncached)
 
 
 def _digests(paths: Sequence[Path], skip: bool, watch: Watch) -> list[bytes]:
-    """The SHA-256 of each file, empty for one that cannot be read. Raises DataError or skips."""
+    """The SHA-256 of each file, zeros for one that cannot be read. Raises DataError or skips."""
 
     def digest(place: int) -> bytes:
         try:
             return hashlib.sha256(read(paths[place])).digest()
         except DataError:
             if skip:
-                return b""
+                return _UNREADABLE
             raise
 
     return _in_threads("Hashing images", digest, len(paths), watch)
@@ -106,9 +101,10 @@ def _key(digests: Iterable[bytes], is_color: bool, size: tuple[int, int]) -> str
 
 @dataclass(frozen=True)
 class _Wanted:
-    """Files that can be read, and as what their images are wanted."""
+    """Files with what they held when they were listed, and as what their images are wanted."""
 
     paths: tuple[Path, ...]
+    digests: list[bytes]
     is_color: bool
     size: tuple[int, int]
     skip: bool
@@ -118,10 +114,11 @@ class _Wanted:
     def shape(self) -> tuple[int, int, int]:
         return 3 if self.is_color else 1, *self.size
 
-    def get(self, key: str) -> tuple[Tensor, list[int], str | None]:
-        """From the cache, or else decoded and then cached: images, rows left out, why uncached."""
+    def get(self) -> tuple[Tensor, list[int], str | None]:
+        """From the cache, or else decoded and then cached: images, bad rows, why uncached."""
         with ExitStack() as stack:
             try:
+                key = _key(self.digests, self.is_color, self.size)
                 path = cache_folder() / "images" / f"{key}.npy"
                 if found := self.load(path):
                     return *found, None
@@ -142,34 +139,41 @@ class _Wanted:
 
     def decoded(self) -> tuple[Tensor, list[int]]:
         """The images, and the rows of those that cannot be decoded. Raises DataError or skips."""
-        # What decode imports, for seconds: here an interrupt ends it, in threads it would not.
+        # decode_bytes imports it, for seconds: here an interrupt ends that, in threads none would.
         import torchvision.io  # noqa: F401, PLC0415
 
         images = torch.empty((len(self.paths), *self.shape), dtype=torch.uint8)
 
         def decode_row(row: int) -> bool:
             try:
-                images[row] = decode(self.paths[row], self.is_color, self.size)
-            except DataError:
-                if self.skip:
-                    return False
-                raise
+                images[row] = self.decoded_one(row)
+            except _BadImageError:
+                if not self.skip:
+                    raise
+                images[row] = 0
+                return False
             return True
 
-        decodable = _in_threads("Decoding images", decode_row, len(images), self.watch)
-        good = torch.tensor(decodable, dtype=torch.bool)
-        return _only(images, good), (~good).nonzero().flatten().tolist()
+        good = _in_threads("Decoding images", decode_row, len(images), self.watch)
+        return images, [row for row, is_good in enumerate(good) if not is_good]
+
+    def decoded_one(self, row: int) -> Tensor:
+        """One image. Raises _BadImageError, and DataError where the file is not what it was."""
+        path, digest = self.paths[row], self.digests[row]
+        if digest == _UNREADABLE:
+            raise _BadImageError(f"{path}: cannot be read")
+        data = read(path)
+        # Else the pixels of another file would be cached under the key of this one.
+        if hashlib.sha256(data).digest() != digest:
+            raise DataError(f"{path}: was changed while the images were being read")
+        try:
+            return decode_bytes(path, data, self.is_color, self.size)
+        except DataError as error:
+            raise _BadImageError(str(error)) from None
 
 
-def _only(images: Tensor, good: Tensor) -> Tensor:
-    """The chosen images, moved to the front in place: there may be no memory for a copy."""
-    if good.all():
-        return images
-    rows = good.nonzero().flatten()
-    for start in range(0, len(rows), _CHUNK):
-        chunk = rows[start : start + _CHUNK]
-        images[start : start + len(chunk)] = images[chunk]
-    return images[: len(rows)]
+class _BadImageError(DataError):
+    """A file that holds no image: it is the same whenever it is read."""
 
 
 def _uncached(error: Exception) -> str:

@@ -33,7 +33,13 @@ def decode(path: Path, is_color: bool, resize: int | tuple[int, int] | None = No
     bits keep the upper 8. Raises DataError, naming the file: unreadable, empty, truncated, no
     image, or of more than MAX_PIXELS.
     """
-    data = read(path)
+    return decode_bytes(path, read(path), is_color, resize)
+
+
+def decode_bytes(
+    path: Path, data: bytes, is_color: bool, resize: int | tuple[int, int] | None = None
+) -> Tensor:
+    """The same of the bytes that were read from a file."""
     try:
         return _resized(_decoded(data, is_color), resize)
     except DataError as error:

@@ -23,7 +23,7 @@ from sparsenet.files import FileError, replacing
 
 
 def load(path: Path, samples: int, shape: tuple[int, int, int]) -> tuple[Tensor, list[int]] | None:
-    """The images of a file and the places of those left out, together `samples`.
+    """The images of a file, `samples` of them, and the places of those that are bad.
 
     The images are mapped, so that processes share their memory and a deletion does no harm; what is
     written to them stays in this process. None where the file is absent, damaged, or of others.
@@ -36,7 +36,7 @@ def load(path: Path, samples: int, shape: tuple[int, int, int]) -> tuple[Tensor,
             whole = not stream.read(1)
     except Exception:  # a damaged header can lead to any
         return None
-    if not whole or images.dtype != np.uint8 or images.shape != (samples - bad.size, *shape):
+    if not whole or images.dtype != np.uint8 or images.shape != (samples, *shape):
         return None
     if bad.dtype != np.int64 or checksum != _checksum(images, bad):
         return None

@@ -60,8 +60,9 @@ class DataOptions(Record):
     )
     on_bad_image: Literal["error", "skip"] = Field(
         "error",
-        description="for ImageFolder: whether an image that cannot be read ends the training, or is"
-        " reported and left out (in memory) or replaced by the next one (where not held)",
+        description="for ImageFolder: whether an image that cannot be read ends the run, or is"
+        " reported and skipped: the next good one of the set takes its place in a batch, and tests"
+        " and the mean image leave it out",
     )
     batch_size: int = Field(ge=1, description="samples in a batch")
     split: Amount | None = Field(

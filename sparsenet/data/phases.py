@@ -20,7 +20,7 @@ from sparsenet.data.raw import DataError, RawSet
 from sparsenet.data.sets import FileSet, Sets
 from sparsenet.data.splits import hold_out, resample, sample
 from sparsenet.data.stream import Stream, Warn
-from sparsenet.data.transforms import Transform, mean_of
+from sparsenet.data.transforms import Transform, mean_of_sum, sum_of
 from sparsenet.data.watch import Watch, unwatched
 
 Phase = Literal["TRAIN", "VAL", "TEST"]
@@ -91,9 +91,6 @@ def open_phase(
         trained = part if phase == "TRAIN" else _part(training or layer, "TRAIN", sets)
         mean_image = _mean_image(trained, layer, sets)
     train = phase == "TRAIN"
-    if train and isinstance(part, FileSet) and layer.batch_size > len(part):
-        words = f"batch_size {layer.batch_size} is more than the {len(part)} samples"
-        raise DataError(f"{part.name}: {words}")
     options = Options(
         transform=layer.transform,
         mean_image=mean_image,
@@ -107,7 +104,7 @@ def open_phase(
     if isinstance(part, FileSet):
         return _stream(part, layer, layer.batch_size, sets, options)
     images = layer.transform.resized(part.images)
-    return InMemory(images, part.labels, layer.batch_size, **options)
+    return InMemory(images, part.labels, layer.batch_size, part.is_bad, **options)
 
 
 def _stream(
@@ -120,6 +117,7 @@ def _stream(
         on_bad_image=layer.on_bad_image,
         workers=layer.workers,
         warn=sets.warn,
+        bad=sets.bad,
         **options,
     )
 
@@ -127,7 +125,9 @@ def _stream(
 def _mean_image(trained: RawSet | FileSet, layer: DataOptions, sets: Sets) -> Tensor:
     """The mean of the samples trained on, at the size that the layer's transform gives them."""
     if isinstance(trained, RawSet):
-        return mean_of(layer.transform.resized(trained.images))
+        images = layer.transform.resized(trained.images)
+        bad = 0 if trained.is_bad is None else int(trained.is_bad.sum())
+        return mean_of_sum(sum_of(images), len(trained) - bad)  # bad ones are black
     whole = Options(transform=Transform(resize=layer.transform.resize))
     stream = _stream(trained, layer, 1, sets, whole)
     mean = stream.mean(sets.watch)
@@ -140,6 +140,9 @@ def _part(layer: DataOptions, phase: Phase, sets: Sets) -> RawSet | FileSet:
     whole = sets.get(layer, phase != "TEST")
     if phase == "TEST":
         return whole
+    if layer.batch_size > len(whole):
+        words = f"batch_size {layer.batch_size} is more than the {len(whole)} samples"
+        raise DataError(f"{whole.name}: {words}")
     chosen = _indices(layer, phase, whole)
     return whole if chosen is None else whole.taken(chosen)
 

@@ -8,6 +8,7 @@ from math import prod
 from pathlib import Path
 
 import psutil
+import torch
 from torch import Tensor
 
 from sparsenet.data.decoded import decoded_set
@@ -54,6 +55,8 @@ class Sets:
         self, watch: Watch = unwatched, warn: Warn = warnings.warn, processes: int = 1
     ) -> None:
         self.watch, self.warn = watch, warn
+        self.bad: set[str] = set()
+        """Files that were told of because no image could be read from them."""
         self._room: int | None = None
         self._processes = processes
         self._opened: dict[tuple[object, ...], RawSet | FileSet] = {}
@@ -79,11 +82,15 @@ class Sets:
         decoded = decoded_set(files, layer.is_color, size, layer.on_bad_image, self.watch)
         if decoded.uncached:
             self.warn(decoded.uncached)
-        if left_out := [str(path) for path in decoded.skipped]:
-            more = [f"{len(left_out) - _NAMED} more"] if len(left_out) > _NAMED else []
-            names = ", ".join([*left_out[:_NAMED], *more])
-            self.warn(f"{name}: {len(left_out)} bad images are left out: {names}")
-        return RawSet(name, decoded.images, decoded.labels, len(files.classes))
+        if not decoded.bad:
+            return RawSet(name, decoded.images, files.labels, len(files.classes))
+        bad = [str(files.paths[place]) for place in decoded.bad]
+        more = [f"{len(bad) - _NAMED} more"] if len(bad) > _NAMED else []
+        said = f"{len(bad)} bad image{'s' * (len(bad) > 1)}"
+        self.warn(f"{name}: skipped {said}: {', '.join([*bad[:_NAMED], *more])}")
+        is_bad = torch.zeros(len(files.paths), dtype=torch.bool)
+        is_bad[list(decoded.bad)] = True
+        return RawSet(name, decoded.images, files.labels, len(files.classes), is_bad)
 
     def _held(self, layer: DataOptions, pixels: int) -> bool:
         """Whether a set is to be in memory: by its key, or where the free memory has room.

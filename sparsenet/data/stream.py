@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sparsenet.data.batches import Batch, Batches, Options, Span
 from sparsenet.data.folders import ImageFiles
-from sparsenet.data.raw import DataError
+from sparsenet.data.raw import NO_IMAGE, DataError
 from sparsenet.data.reader import Ahead, Answer, Reader, Request
 from sparsenet.data.transforms import Transform, mean_of_sum, sum_of
 from sparsenet.data.watch import Watch
@@ -27,8 +27,9 @@ class Stream(Batches):
 
     The images may be of any sizes where a crop makes them alike. Processes read ahead in a
     training that takes one batch after another, and in a sweep; a batch out of order is read at
-    once. With `on_bad_image` skip an image that cannot be read is reported once to `warn`, and the
-    next one of the set that can be is in its place, with its label; else it raises DataError.
+    once. With `on_bad_image` skip an image that cannot be read is told once to `warn`, and counted
+    in `bad`; in a batch the next one of the set that can be is in its place, with its label, and a
+    sweep leaves it out. Else it raises DataError, as where no image can be read.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Stream(Batches):
         on_bad_image: OnBadImage = "error",
         workers: int | None = None,
         warn: Warn = warnings.warn,
+        bad: set[str] | None = None,
         **options: Unpack[Options],
     ) -> None:
         transform = options.get("transform", Transform())
@@ -57,7 +59,7 @@ class Stream(Batches):
         self._ahead, self._sweeping = (Ahead(self._reader, workers, pin_memory=pin) for _ in "12")
         self._running: Iterator[Answer] | None = None
         self._last = -2
-        self._bad: set[str] = set()
+        self._bad = set() if bad is None else bad
 
     def close(self) -> None:
         """End the processes that read ahead; a further batch begins them anew."""
@@ -67,14 +69,17 @@ class Stream(Batches):
 
     def mean(self, watch: Watch) -> Tensor:
         """The mean of the images as this transform leaves them, float32 (C, h, w)."""
-        total = torch.zeros(self.shape, dtype=torch.int64)
+        total, samples = torch.zeros(self.shape, dtype=torch.int64), 0
         starts = range(0, len(self), _AT_A_TIME)
         spans = [(start, min(start + _AT_A_TIME, len(self))) for start in starts]
         with watch("Computing the mean image", len(self)) as advance:
             for pixels, labels in self._swept(spans):
                 total += sum_of(pixels.cpu())
+                samples += len(labels)
                 advance(len(labels))
-        return mean_of_sum(total, len(self))
+        if not samples:
+            raise DataError(NO_IMAGE)
+        return mean_of_sum(total, samples)
 
     def _taken(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         drawn = self._own(step)
@@ -87,7 +92,9 @@ class Stream(Batches):
         alone = len(requests) < 2
         answers = map(self._reader.__getitem__, requests) if alone else None
         for rows, answer in zip(chosen, answers or self._sweeping.answers(requests), strict=True):
-            yield self._placed(answer, rows)
+            pixels, labels = self._left(answer, rows[0])
+            if len(labels):
+                yield pixels, labels
 
     def _order_device(self) -> torch.device:
         return torch.device("cpu")
@@ -111,16 +118,25 @@ class Stream(Batches):
         pixels, failures = answer
         chosen = drawn[0].clone()
         for place, fault in failures:
-            if self._on_bad_image == "error":
-                raise DataError(fault)
             chosen[place], pixels[place] = self._instead(drawn[:, place : place + 1], fault)
+        return self._moved(pixels), self._labels.index_select(0, self._moved(chosen))
+
+    def _left(self, answer: Answer, chosen: Tensor) -> Batch:
+        """The windows and labels on the device, without bad images."""
+        pixels, failures = answer
+        if failures:
+            for place, fault in failures:
+                self._refuse(int(chosen[place]), fault)
+            is_good = torch.ones(len(chosen), dtype=torch.bool)
+            is_good[[place for place, _ in failures]] = False
+            pixels, chosen = pixels[is_good], chosen[is_good]
         return self._moved(pixels), self._labels.index_select(0, self._moved(chosen))
 
     def _instead(self, drawn: Tensor, fault: str) -> tuple[int, Tensor]:
         """The next sample after one that is bad, and its window where that one's would be."""
         sample = drawn.clone()
         for _ in range(len(self)):
-            self._report(str(self._files.paths[int(sample[0])]), fault)
+            self._refuse(int(sample[0]), fault)
             sample[0] = (sample[0] + 1) % len(self)
             request = self._request(sample)
             if request[0][0] not in self._bad:
@@ -128,9 +144,13 @@ class Stream(Batches):
                 if not failures:
                     return int(sample[0]), pixels[0]
                 fault = failures[0][1]
-        raise DataError(f"no image of the set can be read: {fault}")
+        raise DataError(NO_IMAGE)
 
-    def _report(self, path: str, fault: str) -> None:
+    def _refuse(self, sample: int, fault: str) -> None:
+        """Tell of a bad image, once. Raises DataError where it is not to be skipped."""
+        if self._on_bad_image == "error":
+            raise DataError(fault)
+        path = str(self._files.paths[sample])
         if path not in self._bad:
             self._bad.add(path)
             self._warn(f"Skipped (bad image {len(self._bad)}): {fault}")

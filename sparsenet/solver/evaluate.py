@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sparsenet import ranks
 from sparsenet.data.batches import Batches
+from sparsenet.data.raw import NO_IMAGE, DataError
 from sparsenet.layers.base import Phase
 from sparsenet.net import Net
 from sparsenet.solver.tf32 import tf32
@@ -31,7 +32,8 @@ def evaluate(net: Net, batches: Batches, phase: Phase, test_iter: int | None = N
     """Scores of the whole set, or of `test_iter` batches of it.
 
     Processes that train together share the batches, each of which one of them computes alone: so
-    the score is in all of them the one that a single process would come to, bit for bit.
+    the score is in all of them the one that a single process would come to, bit for bit. Raises
+    DataError where no image can be read.
     """
     names = net.scalar_outputs(phase)
     sizes: list[int] = []
@@ -43,7 +45,9 @@ def evaluate(net: Net, batches: Batches, phase: Phase, test_iter: int | None = N
             scalars.extend(outputs.blobs[name].double() for name in names)
     values = iter(_fetched(scalars))
     own = [[samples, *(next(values) * samples for _ in names)] for samples in sizes]
-    samples, *sums = (sum(column) for column in zip(*_in_order(own), strict=True))
+    if not (scored := _in_order(own)):
+        raise DataError(f"{phase}: {NO_IMAGE}")
+    samples, *sums = (sum(column) for column in zip(*scored, strict=True))
     means = {name: total / samples for name, total in zip(names, sums, strict=True)}
     accuracy, loss = net.accuracy_blob(phase), net.loss_blobs(phase)
     return Score(

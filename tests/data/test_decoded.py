@@ -78,9 +78,12 @@ def again(folder: Path, **options: Any) -> bool:
     watch = Watched()
     found = get(folder, watch=watch, **options)
     assert found.uncached is None
-    kept = [path for path in files_of(folder).paths if path not in found.skipped]
-    expected = [decode(path, options.get("is_color", True), SIZE) for path in kept]
-    assert torch.equal(found.images, torch.stack(expected))
+    for place, path in enumerate(files_of(folder).paths):
+        image = found.images[place]
+        if place in found.bad:
+            assert not image.any()
+        else:
+            assert torch.equal(image, decode(path, options.get("is_color", True), SIZE))
     return watch.has_decoded
 
 
@@ -98,8 +101,7 @@ def test_a_set_is_decoded_once(folder: Path, cache: Path) -> None:
         "Decoding images": [SAMPLES, SAMPLES],
     }
     assert (found.images.dtype, found.images.shape) == (torch.uint8, (SAMPLES, 3, *SIZE))
-    assert torch.equal(found.labels, files_of(folder).labels)
-    assert found.skipped == ()
+    assert found.bad == ()
     assert not again(folder)
     assert cached(cache).is_file()
 
@@ -162,24 +164,55 @@ def cached_bytes(folder: Path, cache: Path) -> bytes:
     return cached(cache).read_bytes()
 
 
+SPOILT = (3, 100)
+
+
 def spoil(folder: Path) -> tuple[Path, Path]:
     """Make one image a text and one of no bytes at all."""
-    text, empty = files_of(folder).paths[3], files_of(folder).paths[100]
+    text, empty = (files_of(folder).paths[place] for place in SPOILT)
     text.write_text("no image")
     empty.write_bytes(b"")
     return text, empty
 
 
 def test_bad_images_are_skipped_and_remembered(folder: Path) -> None:
-    bad = spoil(folder)
-    files = files_of(folder)
-    kept = [place for place, path in enumerate(files.paths) if path not in bad]
+    spoil(folder)
     assert again(folder, on_bad_image="skip")
     assert not again(folder, on_bad_image="skip")
-    found = get(folder, on_bad_image="skip")
-    assert found.skipped == bad
-    assert torch.equal(found.labels, files.labels[kept])
-    assert len(found.images) == SAMPLES - 2
+    assert get(folder, on_bad_image="skip").bad == SPOILT
+
+
+@pytest.mark.parametrize("on_bad_image", ["error", "skip"])
+def test_a_file_that_changes_meanwhile_ends_it_and_is_not_cached(
+    folder: Path, cache: Path, on_bad_image: str
+) -> None:
+    changed = files_of(folder).paths[7]
+    before = changed.read_bytes()
+
+    @contextmanager
+    def changing(what: str, _total: int) -> Iterator[Callable[[int], None]]:
+        if what == "Decoding images":
+            changed.write_bytes(files_of(folder).paths[8].read_bytes())
+        yield lambda _done: None
+
+    words = f"^{changed}: was changed while the images were being read$"
+    with pytest.raises(DataError, match=words):
+        get(folder, watch=changing, on_bad_image=on_bad_image)
+    changed.write_bytes(before)
+    assert again(folder)
+
+
+def test_a_file_that_can_be_read_again_is_not_left_out(folder: Path) -> None:
+    path = files_of(folder).paths[5]
+    before = path.read_bytes()
+    path.unlink()
+    path.symlink_to("nowhere")
+    files = files_of(folder)
+    assert decoded_set(files, True, SIZE, "skip").bad == (5,)
+    path.unlink()
+    path.write_bytes(before)
+    assert again(folder, on_bad_image="skip")
+    assert get(folder).bad == ()
 
 
 def test_the_first_bad_image_is_an_error(folder: Path, cache: Path) -> None:
@@ -227,7 +260,7 @@ def test_a_cache_that_cannot_be_written(
 
 
 def test_a_full_disk(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text, empty = spoil(folder)
+    spoil(folder)
 
     def full(_descriptor: int) -> None:
         raise OSError(28, os.strerror(28))
@@ -236,7 +269,7 @@ def test_a_full_disk(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch)
     found = get(folder, on_bad_image="skip")
     assert found.uncached is not None
     assert found.uncached.endswith(": cannot be written: No space left on device")
-    assert found.skipped == (text, empty)
+    assert found.bad == SPOILT
     assert [path.name for path in cache.iterdir()] == ["lock"]
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parent.parent))

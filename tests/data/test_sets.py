@@ -41,7 +41,8 @@ def layer(root):
 
 
 def opened(layer: DataOptions, **options):
-    return open_phases({phase: layer for phase in PHASES if phase != "VAL" or layer.split}, 7)
+    phases = {phase: layer for phase in PHASES if phase != "VAL" or layer.split}
+    return open_phases(phases, 7, **options)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,46 @@ def test_every_phase_is_the_same_in_memory_and_streamed(layer, keys):
                 assert torch.equal(a, b)
         if one.mean_image is not None:
             assert torch.equal(one.mean_image, other.mean_image)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"split": 8, "subset": "75%", "bootstrap": 3, "shuffle": False},
+        {"transform": {"resize": [12, 10], "mean": "train", "crop_size": 7, "mirror": True}},
+    ],
+)
+def test_bad_images_are_skipped_alike_in_memory_and_streamed(layer, tmp_path, keys):
+    folder = make_folder(tmp_path / "bad", val=4)
+    train, test = (list_images(folder, train=part).paths for part in (True, False))
+    for path in (*train[6:9], train[23], test[0], *test[5:10]):
+        path.write_bytes(b"no image")
+    keys = {"root": str(folder.parent), "folder": "bad", "on_bad_image": "skip", **keys}
+    told = []
+    held, streamed = (
+        opened(layer(**keys, **more), warn=told.append)
+        for more in ({}, {"memory": "no", "workers": 0})
+    )
+    assert isinstance(held["TRAIN"], InMemory)
+    for phase, one in held.items():
+        for step in range(6):
+            assert_same(one.batch(step), streamed[phase].batch(step))
+        for batches in (None, 2):
+            both = zip(one.sweep(batches), streamed[phase].sweep(batches), strict=True)
+            sizes = [assert_same(a, b) for a, b in both]
+            if phase == "TEST":  # of the second batch nothing is left
+                assert sizes == ([4, 2] if batches is None else [4])
+        if one.mean_image is not None:
+            assert torch.equal(one.mean_image, streamed[phase].mean_image)
+        streamed[phase].close()
+    assert any(line.startswith("Skipped (bad image 1): ") for line in told)
+
+
+def assert_same(one, other) -> int:
+    """Two batches are the same, of as many samples as it returns."""
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    return len(one[1])
 
 
 @pytest.mark.parametrize(
@@ -116,9 +157,9 @@ def test_bad_images_of_a_set_in_memory_are_told_in_one_line(layer, root, tmp_pat
     told = []
     keys = {"root": str(folder.parent), "folder": "bad", "on_bad_image": "skip"}
     batches = open_phase(layer(**keys), "TRAIN", 0, sets=Sets(warn=told.append))
-    assert len(batches) == 14
+    assert len(batches) == 21
     named = ", ".join(map(str, paths[1:6]))
-    assert told == [f"ImageFolder {folder}: 7 bad images are left out: {named}, 2 more"]
+    assert told == [f"ImageFolder {folder}: skipped 7 bad images: {named}, 2 more"]
     with pytest.raises(DataError, match=f"^{paths[1]}: the file is empty$"):
         open_phase(layer(**keys | {"on_bad_image": "error"}), "TRAIN", 0)
 
