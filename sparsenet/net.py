@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from sparsenet.config.graph import Graph, build_graph, has_phase
 from sparsenet.config.net import NetConfig
-from sparsenet.layers.base import PHASES, ParameterLayer, Phase, WeightedLayer
+from sparsenet.layers.base import PHASES, Layer, ParameterLayer, Phase, WeightedLayer
+from sparsenet.layers.loss import Loss
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Blob:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What one forward pass computed: the summed losses (None without a loss) and all blobs."""
+    """What one forward pass computed: the loss (None without one) and all blobs."""
 
     loss: Tensor | None
     blobs: dict[str, Tensor]
@@ -57,7 +58,7 @@ class _Call:
     module: nn.Module
     bottoms: tuple[str, ...]
     tops: tuple[str, ...]
-    is_loss: bool
+    loss_weight: float | None
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Net(nn.Module):
                 self.modules_in_order.append(module)
                 self._note_blobs(node.layer, module)
             module = self._by_index[node.index]
-            calls.append(_Call(module, node.bottoms, node.tops, node.layer.is_loss))
+            calls.append(_Call(module, node.bottoms, node.tops, _loss_weight(node.layer)))
         return calls
 
     def _note_blobs(self, layer: object, module: nn.Module) -> None:
@@ -128,7 +129,7 @@ class Net(nn.Module):
     def compute(
         self, images: Tensor, labels: Tensor, phase: Phase
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
-        """The summed losses and all blobs of a phase that was entered."""
+        """The losses, summed by their weights, and all blobs of a phase that was entered."""
         blobs = dict(zip(self.graphs[phase].data.top, (images, labels), strict=True))
         loss: Tensor | None = None
         for call in self._calls[phase]:
@@ -137,8 +138,9 @@ class Net(nn.Module):
                 blobs[call.tops[0]] = result
             else:
                 blobs.update(zip(call.tops, result, strict=True))
-            if call.is_loss:
-                loss = result if loss is None else loss + result
+            if call.loss_weight is not None:
+                part = result if call.loss_weight == 1 else result * call.loss_weight
+                loss = part if loss is None else loss + part
         return loss, blobs
 
     def scalar_outputs(self, phase: Phase) -> list[str]:
@@ -147,9 +149,10 @@ class Net(nn.Module):
             n.tops[0] for n in self.graphs[phase].nodes if n.layer.is_loss or n.layer.is_accuracy
         ]
 
-    def loss_blobs(self, phase: Phase) -> list[str]:
-        """The blobs whose sum is the loss."""
-        return [node.tops[0] for node in self.graphs[phase].nodes if node.layer.is_loss]
+    def loss_weights(self, phase: Phase) -> dict[str, float]:
+        """The weights of the blobs whose sum, so weighted, is the loss."""
+        weights = {n.tops[0]: _loss_weight(n.layer) for n in self.graphs[phase].nodes}
+        return {name: weight for name, weight in weights.items() if weight is not None}
 
     def accuracy_blob(self, phase: Phase) -> str | None:
         """The first accuracy of the phase, by which models are selected and stages judged."""
@@ -195,3 +198,7 @@ class Net(nn.Module):
                 if not torch.isfinite(torch.stack(torch.aminmax(tensor))).all():
                     return f"the {kind} of {name.rpartition('.')[0]}"
         return None
+
+
+def _loss_weight(layer: Layer) -> float | None:
+    return layer.loss_weight if isinstance(layer, Loss) else None

@@ -122,11 +122,11 @@ def test_losses_add_up_with_their_weights():
     second = {"name": "aside", "type": "SoftmaxWithLoss", "bottom": ["hidden", "label"]}
     data["layers"].append(second | {"loss_weight": 0.25})
     net = made(data)
-    assert net.loss_blobs("TRAIN") == ["loss", "aside"]
+    assert net.loss_weights("TRAIN") == {"loss": 1, "aside": 0.25}
     outputs = net(*batch(), "TEST")
     labels = outputs.blobs["label"]
     plain = torch.nn.functional.cross_entropy(outputs.blobs["hidden"], labels)
-    torch.testing.assert_close(outputs.blobs["aside"], 0.25 * plain)
+    torch.testing.assert_close(outputs.blobs["aside"], plain)
     torch.testing.assert_close(outputs.loss, outputs.blobs["loss"] + 0.25 * plain)
 
 
@@ -144,7 +144,7 @@ def test_a_phase_says_what_a_test_of_it_reports():
     data = small()
     data["layers"][-1]["phase"] = "TRAIN"
     other = made(data)
-    assert other.loss_blobs("TEST") == []
+    assert other.loss_weights("TEST") == {}
     assert other(*batch(), "TEST").loss is None
 
 

@@ -9,13 +9,13 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from sparsenet.layers.base import Layer, Shape, need_channels, register
+from sparsenet.layers.base import Elementwise, Layer, Shape, need_channels, register
 from sparsenet.layout import flatten
 from sparsenet.record import KeyProblem
 
 
 @register
-class ReLU(Layer):
+class ReLU(Elementwise):
     """y = max(x, 0) + negative_slope * min(x, 0), or with clip y = min(max(x, 0), clip)."""
 
     type: Literal["ReLU"] = Field("ReLU", description="the rectifier")
@@ -38,7 +38,7 @@ class ReLU(Layer):
 
 
 @register
-class ELU(Layer):
+class ELU(Elementwise):
     """y = max(x, 0) + alpha (exp(min(x, 0)) - 1) (Clevert et al. 2016)."""
 
     type: Literal["ELU"] = Field("ELU", description="the exponential linear unit")
@@ -50,7 +50,7 @@ class ELU(Layer):
 
 
 @register
-class Sigmoid(Layer):
+class Sigmoid(Elementwise):
     """y = 1 / (1 + exp(-x))."""
 
     type: Literal["Sigmoid"] = Field("Sigmoid", description="the logistic function")
@@ -61,7 +61,7 @@ class Sigmoid(Layer):
 
 
 @register
-class TanH(Layer):
+class TanH(Elementwise):
     """y = (1 - exp(-2x)) / (1 + exp(-2x))."""
 
     type: Literal["TanH"] = Field("TanH", description="the hyperbolic tangent")

@@ -153,6 +153,15 @@ def need_image(layer: str, shape: Shape) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2]
 
 
+class Elementwise(Layer):
+    """Acts on each value of features or of an image, and leaves their shape."""
+
+    def output_shapes(self, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        """The bottom's; raises ShapeError for a label."""
+        need_channels(self.type, bottoms[0])
+        return bottoms
+
+
 def need_channels(layer: str, shape: Shape) -> int:
     """The channels of an image, or the number of features; raises ShapeError for a label."""
     if not shape:

@@ -8,11 +8,11 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from sparsenet.layers.base import Layer, Shape, register
+from sparsenet.layers.base import Elementwise, Shape, register
 
 
 @register
-class Dropout(Layer):
+class Dropout(Elementwise):
     """In TRAIN y = x * m / (1 - dropout_ratio), m ~ Bernoulli(1 - dropout_ratio); else y = x."""
 
     type: Literal["Dropout"] = Field("Dropout", description="zeroes random values in training")

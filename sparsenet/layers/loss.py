@@ -17,14 +17,18 @@ NO_LABEL = torch.iinfo(torch.int64).min
 """An ignore_label that no label is."""
 
 
-class Judge(Layer):
-    """Bottoms: scores (classes, ...) and one label, from 0, for each position of the scores."""
+class Ignoring(Layer):
+    """Bottoms: values, and labels some of which may not count."""
 
     bottoms: ClassVar[int] = 2
 
     ignore_label: int | None = Field(
         None, description="positions with this label do not count; left out: all count"
     )
+
+
+class Judge(Ignoring):
+    """Bottoms: scores (classes, ...) and one label, from 0, for each position of the scores."""
 
     def output_shapes(self, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
         """One number for the whole batch; raises ShapeError."""
@@ -41,7 +45,7 @@ class Judge(Layer):
 
 
 class Loss(Layer):
-    """A part of the net's loss: loss_weight times L."""
+    """A part of the net's loss: loss_weight times L. As in Caffe its blob is L."""
 
     bottoms: ClassVar[int] = 2
     is_loss: ClassVar[bool] = True
@@ -49,7 +53,7 @@ class Loss(Layer):
     loss_weight: float = Field(1.0, description="factor of this loss in the net's loss")
 
 
-class NormalizedLoss(Judge, Loss):
+class NormalizedLoss(Ignoring, Loss):
     """A loss that is the sum over the labels that count, divided by n, which is at least 1."""
 
     normalization: Literal["VALID", "FULL", "BATCH_SIZE", "NONE"] = Field(
@@ -58,28 +62,11 @@ class NormalizedLoss(Judge, Loss):
     )
 
 
-class LossModule(nn.Module):
-    """The net's scores and what is right, as tensors of a batch, to the loss, a scalar."""
-
-    def __init__(self, record: Loss) -> None:
-        super().__init__()
-        self.loss_weight = record.loss_weight
-
-    def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """The loss times its loss_weight."""
-        loss = self.loss(scores, labels)
-        return loss if self.loss_weight == 1 else loss * self.loss_weight
-
-    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """The loss."""
-        raise NotImplementedError
-
-
-class NormalizedLossModule(LossModule):
+class NormalizedLossModule(nn.Module):
     """A loss that knows which labels count."""
 
     def __init__(self, record: NormalizedLoss) -> None:
-        super().__init__(record)
+        super().__init__()
         self.normalization = record.normalization
         self.ignore_label = NO_LABEL if record.ignore_label is None else record.ignore_label
 
@@ -100,7 +87,7 @@ class NormalizedLossModule(LossModule):
 
 
 @register
-class SoftmaxWithLoss(NormalizedLoss):
+class SoftmaxWithLoss(Judge, NormalizedLoss):
     """L = -1/n sum_i sum_c q_ic log softmax(x_i)_c: by default the mean over the batch.
 
     q_ic is label_smoothing / classes, and 1 - label_smoothing more for the label (Szegedy et al.
@@ -127,7 +114,7 @@ class SoftmaxWithLossModule(NormalizedLossModule):
         super().__init__(record)
         self.label_smoothing = record.label_smoothing
 
-    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
         """The cross-entropy."""
         labels = _like_positions(labels, scores)
         summed = F.cross_entropy(
@@ -187,5 +174,8 @@ class AccuracyModule(nn.Module):
 
 
 def _like_positions(labels: Tensor, scores: Tensor) -> Tensor:
-    """Labels (N, ...) in the shape of the scores' positions, (N, ...) without the classes."""
-    return labels.reshape(scores.shape[0], *scores.shape[2:])
+    """Labels (N, ...) in the shape of the scores' positions, (N, ...) without the classes.
+
+    Labels that were computed are numbers: their whole part counts, as in Caffe.
+    """
+    return labels.reshape(scores.shape[0], *scores.shape[2:]).long()

@@ -17,7 +17,6 @@ from sparsenet.layers.base import Shape, ShapeError, register, widened
 from sparsenet.layers.loss import (
     NO_LABEL,
     Loss,
-    LossModule,
     NormalizedLoss,
     NormalizedLossModule,
 )
@@ -41,13 +40,13 @@ class EuclideanLoss(Loss):
 
     def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
         """A module without parameters."""
-        return EuclideanLossModule(self)
+        return EuclideanLossModule()
 
 
-class EuclideanLossModule(LossModule):
+class EuclideanLossModule(nn.Module):
     """Values (N, ...) and as many targets, of any type, to the loss, a scalar."""
 
-    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Half the squared distance, a mean over the examples."""
         values, targets = _paired(scores, labels)
         # torch's own mse_loss would return the gradient channels first.
@@ -82,7 +81,7 @@ class SigmoidCrossEntropyLoss(NormalizedLoss):
 class SigmoidCrossEntropyLossModule(NormalizedLossModule):
     """Values (N, ...) and as many targets, of any type, to the loss, a scalar."""
 
-    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
         """The cross-entropy."""
         values, targets = _paired(scores, labels)
         if self.ignore_label == NO_LABEL:

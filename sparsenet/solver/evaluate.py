@@ -49,12 +49,12 @@ def evaluate(net: Net, batches: Batches, phase: Phase, test_iter: int | None = N
         raise DataError(f"{phase}: {NO_IMAGE}")
     samples, *sums = (sum(column) for column in zip(*scored, strict=True))
     means = {name: total / samples for name, total in zip(names, sums, strict=True)}
-    accuracy, loss = net.accuracy_blob(phase), net.loss_blobs(phase)
+    accuracy, weights = net.accuracy_blob(phase), net.loss_weights(phase)
     return Score(
         phase=phase,
         samples=int(samples),
         accuracy=means[accuracy] if accuracy else None,
-        loss=sum(means[name] for name in loss) if loss else None,
+        loss=sum(w * means[name] for name, w in weights.items()) if weights else None,
         outputs=means,
     )
 

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from sparsenet.layers.activations import ELU, Flatten, Power, ReLU, Sigmoid, Softmax, TanH
 from sparsenet.layers.base import ShapeError
+from sparsenet.layers.dropout import Dropout
 
 
 def run(layer, x):
@@ -97,8 +98,9 @@ def test_a_clip_and_a_slope_do_not_go_together():
         ReLU(name="a", clip=6, negative_slope=0.1)
 
 
-@pytest.mark.parametrize("layer", [Flatten(name="a"), Softmax(name="a")])
-def test_labels_have_no_channels(layer):
+@pytest.mark.parametrize("kind", [Dropout, ELU, Flatten, ReLU, Sigmoid, Softmax, TanH])
+def test_labels_have_no_channels(kind):
+    layer = kind(name="a")
     with pytest.raises(ShapeError) as error:
         layer.output_shapes(((),))
     message = f"{layer.type} needs features or an image, not one value an example"

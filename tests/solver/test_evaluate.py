@@ -82,6 +82,7 @@ def test_several_losses_add_up_and_the_first_accuracy_counts():
     score = evaluate(run.net, run.batches["TEST"], "TEST")
     assert list(score.outputs) == ["accuracy", "loss", "top3", "half"]
     assert score.accuracy == score.outputs["accuracy"] < score.outputs["top3"]
+    assert score.outputs["half"] == score.outputs["loss"]
     assert score.loss == pytest.approx(1.5 * score.outputs["loss"])
 
 

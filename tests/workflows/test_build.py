@@ -7,6 +7,7 @@ import torch
 
 from sparsenet.checkpoint import Checkpoint
 from sparsenet.errors import ConfigError
+from sparsenet.regularization.schedule import Progress
 from sparsenet.workflows.build import (
     build,
     build_net,
@@ -108,6 +109,13 @@ def test_a_mean_image_given_is_the_one_subtracted():
     difference = given.batches["TEST"].batch(0)[0] - fresh.batches["TEST"].batch(0)[0]
     torch.testing.assert_close(difference[0], fresh.mean_image - 3)
     assert parts(small()).mean_image is None
+
+
+def test_targets_are_no_classes():
+    data = net_data(inner_product("ip", 1))
+    loss = {"type": "SigmoidCrossEntropyLoss", "bottom": ["ip", "label"]}
+    data["layers"][2:] = [{"name": "loss", **loss}]
+    assert torch.isfinite(parts(data).loop().stepper.step(0, Progress()))
 
 
 def test_the_schedule_has_a_ball_for_each_layer_and_group():
