@@ -10,28 +10,38 @@ from __future__ import annotations
 import io
 import re
 import struct
+import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from sparsenet.data.raw import DataError
+from sparsenet.errors import listed
 
 # Pillow's limit against small files that decompress to all of the memory.
 MAX_PIXELS = 89_478_485
+# Of all that Pillow reads: for some others it starts programs, as Ghostscript for an EPS.
+FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "WEBP")
 _STARTS_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+# Pillow warns of as many pixels as are refused below. For all of the process: images are decoded in
+# threads, and what one of them does to the filters for a while, it does to the others.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def decode(path: Path, is_color: bool, resize: int | tuple[int, int] | None = None) -> Tensor:
     """The image of a file: uint8 (3, height, width), or (1, height, width) of its luminance.
 
     `resize` is the shorter side in pixels (the other keeps the ratio, truncated), or (height,
-    width); bilinear, antialiased, and the identity where the size is right already. Channels of 16
-    bits keep the upper 8. Raises DataError, naming the file: unreadable, empty, truncated, no
-    image, or of more than MAX_PIXELS.
+    width); bilinear, antialiased, and the identity where the size is right already. Of channels of
+    12 or 16 bits the upper 8 are kept. Raises DataError, naming the file: unreadable, empty,
+    truncated, of none of the FORMATS, of more than MAX_PIXELS, or of numbers that do not tell what
+    is white: floating-point, signed or of 32 bits.
     """
     return decode_bytes(path, read(path), is_color, resize)
 
@@ -91,22 +101,29 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
 
 def _decoded_by_pillow(data: bytes, is_color: bool) -> Tensor:
     try:
-        image: Image.Image = Image.open(io.BytesIO(data))
+        image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
-        raise DataError("not an image") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(str(error).partition(",")[0]) from None
+        raise DataError(f"not a {listed(FORMATS)} image") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError(f"its pixels are more than the limit of {MAX_PIXELS:,}") from None
     _check_size(*image.size)
     if image.mode == "F":
         raise DataError("its pixels are floating-point numbers")
-    if image.mode.startswith("I"):  # convert would clip 16 bits to 8
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 0xFFFF:
-            raise DataError("its pixels have more than 16 bits")
-        image = Image.fromarray((values >> 8).astype(np.uint8))
+    if image.mode.startswith("I"):  # convert would clip them to 8 bits
+        image = _upper_bits(image)
     image.info.pop("transparency", None)  # it is dropped in any case, and convert would warn of it
     pixels = np.array(image.convert("RGB" if is_color else "L"))
     return torch.from_numpy(pixels.reshape(image.height, image.width, -1)).permute(2, 0, 1)
+
+
+def _upper_bits(image: Image.Image) -> Image.Image:
+    bits = 16  # also where a PGM has fewer: Pillow scales them
+    if isinstance(image, TiffImageFile):
+        if image.mode == "I":
+            # They may end at 255 as well as at 65535, and the next file of the set elsewhere.
+            raise DataError("its pixels are signed or of 32 bits: save them as unsigned 8 or 16")
+        bits = image.tag_v2[BITSPERSAMPLE][0]
+    return Image.fromarray((np.asarray(image) >> (bits - 8)).astype(np.uint8))
 
 
 def _resized(image: Tensor, resize: int | tuple[int, int] | None) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,17 @@ def test_of_sixteen_bits_the_upper_eight_are_kept(name: str, tmp_path: Path) -> 
     assert torch.equal(decode(path, True), PIXELS[:1].expand(3, -1, -1))
 
 
+def test_of_twelve_bits_the_upper_eight_are_kept(tmp_path: Path) -> None:
+    # Two pixels of a TIFF that holds nothing but what it must.
+    width, height, bits, inverted, strip, rows, count = 256, 257, 258, 262, 273, 278, 279
+    tags = {width: 2, height: 1, bits: 12, inverted: 1, strip: 100, rows: 1, count: 3}
+    entries = b"".join(struct.pack("<HHII", tag, 3, 1, value) for tag, value in tags.items())
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries
+    path = tmp_path / "a.tif"
+    path.write_bytes(head.ljust(100, b"\0") + bytes.fromhex("AB1CD2"))
+    assert decode(path, False).tolist() == [[[0xAB, 0xCD]]]
+
+
 def test_the_content_tells_what_it_is_and_not_the_name(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.jpg", PICTURE, format="PNG")
     assert torch.equal(decode(path, True), PIXELS)
@@ -142,19 +155,24 @@ def fault(path: Path, content: bytes, resize: int | None = None) -> str:
     return words
 
 
-JPEG, PNG = bytes_of("JPEG"), bytes_of("PNG")
+JPEG, PNG, GIF = bytes_of("JPEG"), bytes_of("PNG"), bytes_of("GIF")
+NO_IMAGE = "not a JPEG, PNG, BMP, PPM, TIFF or WEBP image"
 
 
 def claiming(content: bytes, at: int, layout: str, width: int, height: int) -> bytes:
     """An image whose header says that it is of another size."""
-    return content[:at] + struct.pack(layout, height, width) + content[at + 4 :]
+    return (
+        content[:at] + struct.pack(layout, height, width) + content[at + struct.calcsize(layout) :]
+    )
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
         (b"", "the file is empty"),
-        (b"no image at all, but text\n" * 9, "not an image"),
+        (b"no image at all, but text\n" * 9, NO_IMAGE),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n", NO_IMAGE),
+        (GIF, NO_IMAGE),
         (JPEG[: len(JPEG) // 2], "not a whole image: Image is incomplete or truncated"),
         (JPEG[:-2], "not a whole image: Image is incomplete or truncated"),
         (JPEG[:12], "not a whole image: Truncated File Read"),
@@ -183,17 +201,29 @@ def test_a_huge_image_is_refused_before_it_is_decoded(
     monkeypatch.setattr(decoding, "MAX_PIXELS", 1200)
     words = fault(tmp_path / "a.png", PNG, resize=40)
     assert words == "53x40 pixels are more than the limit of 1,200"
-    bitmap = bytes_of("BMP")
-    bomb = bitmap[:18] + struct.pack("<II", 60000, 60000) + bitmap[26:]
-    words = fault(tmp_path / "a.bmp", bomb)
-    assert words == "Image size (3600000000 pixels) exceeds limit of 178956970 pixels"
+    words = fault(tmp_path / "a.bmp", claiming(bytes_of("BMP"), 18, "<II", 60_000, 60_000))
+    assert words == "its pixels are more than the limit of 1,200"
+
+
+def test_a_huge_image_is_told_of_in_one_line_alone(tmp_path: Path) -> None:
+    # In a process of its own: pytest makes errors of warnings.
+    path = tmp_path / "a.bmp"
+    path.write_bytes(claiming(bytes_of("BMP"), 18, "<II", 10_000, 10_000))
+    program = "import sys; from pathlib import Path; from sparsenet.data.decoding import decode\n"
+    program += "try: decode(Path(sys.argv[1]), True)\nexcept Exception as error: print(error)"
+    command = [sys.executable, "-c", program, str(path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    words = "10000x10000 pixels are more than the limit of 89,478,485"
+    assert (said.stdout, said.stderr) == (f"{path}: {words}\n", "")
 
 
 def test_numbers_that_are_no_bytes(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.tif", Image.fromarray(np.ones((4, 4), dtype=np.float32)))
     assert fault(path, path.read_bytes()) == "its pixels are floating-point numbers"
-    path = saved(tmp_path / "a.tif", Image.fromarray(np.full((4, 4), 70_000, dtype=np.int32)))
-    assert fault(path, path.read_bytes()) == "its pixels have more than 16 bits"
+    for value in (200, 60_000, 70_000, -1):
+        path = saved(tmp_path / "a.tif", Image.fromarray(np.full((4, 4), value, dtype=np.int32)))
+        words = "its pixels are signed or of 32 bits: save them as unsigned 8 or 16"
+        assert fault(path, path.read_bytes()) == words
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
