@@ -1,6 +1,6 @@
 """The errors a user can cause, all at once and each on one line.
 
-SparsenetError(Exception)        one clear line; the command line ends with exit code 1
+SparsenetError(Exception)        one clear line, or one a fault; exit code 1 of the command line
 ├── ConfigError                  problems of configuration or usage; exit code 2
 └── (each module's own: DataError, CheckpointError, RunFolderError, NonFiniteError)
 """

@@ -4,6 +4,7 @@
     FOLDER/val/CLASS/**/*.jpg            tested on; FOLDER/test where there is no val
     FOLDER/val/images/*.JPEG             Tiny ImageNet's val, whose classes are told by
     FOLDER/val/val_annotations.txt       lines of FILE<tab>CLASS<tab>a box
+    FOLDER/val/*.JPEG                    ILSVRC 2012's val, with such a file beside the images
 
 Hidden files and folders are no images and no classes.
 """
@@ -19,11 +20,10 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
-from sparsenet.data.raw import DataError
-from sparsenet.errors import nearest
+from sparsenet.data.raw import DataError, Faults
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
-ANNOTATIONS = "val_annotations.txt"
+ANNOTATIONS, IMAGES = "val_annotations.txt", "images"
 
 
 @dataclass(frozen=True)
@@ -42,110 +42,163 @@ class ImageFiles:
 def list_images(folder: Path, train: bool) -> ImageFiles:
     """List the training part (`folder`/train) or the test part (`folder`/val, else `folder`/test).
 
-    No image is opened. Raises DataError, naming the file or folder: one that is absent or cannot be
-    read, a class without images, classes of the test part that are not those of the training part,
-    and annotations that are broken or do not name the images that there are.
+    No image is opened. Raises DataError, a line for each file or folder: one that is absent or
+    cannot be read, a class without images, classes of the test part that are not those of the
+    training part, and annotations that are broken or do not name the images that there are.
     """
     try:
-        classes = _class_folders(folder / "train")
-        if train:
-            return _by_folder(folder / "train", classes)
-        part = folder / "val" if (folder / "val").is_dir() else folder / "test"
-        if (part / ANNOTATIONS).is_file() and (part / "images").is_dir():
-            return _by_annotation(part, classes)
-        _check_same(part, _class_folders(part), classes)
-        return _by_folder(part, classes)
+        if not folder.is_dir():
+            remedy = "say with root and folder, or SPARSENET_DATA, where it is"
+            raise DataError(f"{folder}: no such folder: {remedy}")
+        part = folder / "train"
+        classes = _folders_in(part) or _no_folders(part)
+        return _by_folder(part, classes, classes) if train else _test_part(folder, classes)
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from None
 
 
-def _class_folders(part: Path) -> tuple[str, ...]:
+def _test_part(folder: Path, classes: tuple[str, ...]) -> ImageFiles:
+    part = folder / ("val" if os.path.lexists(folder / "val") else "test")
+    found = _folders_in(part)
+    is_annotated = (part / ANNOTATIONS).is_file()
+    if is_annotated and (IMAGES in found or not found):
+        return _by_annotation(part, part / IMAGES if found else part, classes)
+    if found == (IMAGES,) and IMAGES not in classes:
+        needs = f"it should name the class of each image in {part / IMAGES} (FILE<tab>CLASS)"
+        raise DataError(f"{part / ANNOTATIONS}: no such file; {needs}")
+    return _by_folder(part, found or _no_folders(part), classes)
+
+
+def _folders_in(part: Path) -> tuple[str, ...]:
+    """The names of a part's folders, sorted."""
     if not part.is_dir():
+        is_there = "not a folder" if part.exists() else "no such folder"
         also = " (and no val)" if part.name == "test" else ""
-        raise DataError(f"{part}: no such folder{also}; it should hold a folder a class")
+        raise DataError(f"{part}: {is_there}{also}; it should hold a folder a class")
     with os.scandir(part) as entries:
-        names = [entry.name for entry in entries if entry.is_dir() and _is_visible(entry.name)]
-    if not names:
-        raise DataError(f"{part}: holds no folder; it should hold a folder a class")
+        names = [entry.name for entry in entries if _is_visible(entry) and entry.is_dir()]
     return tuple(sorted(names))
 
 
-def _check_same(part: Path, found: Sequence[str], classes: Sequence[str]) -> None:
-    for name in found:
-        if name not in classes:
-            hint = nearest(name, classes)
-            raise DataError(f"{part / name}: no such class in {part.parent / 'train'}{hint}")
-    for name in classes:
-        if name not in found:
-            raise DataError(f"{part}: lacks the class {name!r} of {part.parent / 'train'}")
+def _no_folders(part: Path) -> NoReturn:
+    """Raise DataError for a part that holds no folder, but perhaps images."""
+    with os.scandir(part) as entries:
+        images = sum(map(_is_image, entries))
+    if not images:
+        raise DataError(f"{part}: holds no folder; it should hold a folder a class")
+    remedy = "sort them into a folder a class"
+    if part.name != "train":
+        remedy += f", or name each one's class in {part / ANNOTATIONS} (FILE<tab>CLASS)"
+    raise DataError(f"{part}: {images:,} images lie in {part.name} itself: {remedy}")
 
 
-def _by_folder(part: Path, classes: tuple[str, ...]) -> ImageFiles:
+def _by_folder(part: Path, found: Sequence[str], classes: tuple[str, ...]) -> ImageFiles:
+    train, faults = part.parent / "train", Faults()
+    for name in sorted(set(found).difference(classes)):
+        faults.add(f"{part / name}: no such class in {train}", name, classes)
     paths: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        found = list(_images_below(part / name))
-        if not found:
-            raise DataError(f"{part / name}: holds no image ({', '.join(SUFFIXES)})")
-        paths += found
-        labels += [label] * len(found)
+        if name not in found:
+            faults.add(f"{part}: lacks the class {name!r} of {train}")
+            continue
+        images = list(_images_below(part / name))
+        if not images:
+            faults.add(f"{part / name}: holds no image ({', '.join(SUFFIXES)})")
+        paths += images
+        labels += [label] * len(images)
+    faults.raise_any()
     return ImageFiles(tuple(paths), torch.tensor(labels), classes)
 
 
 def _images_below(folder: Path) -> Iterator[Path]:
-    """The images of a folder and then of those in it, in the order of torchvision's ImageFolder."""
+    """The images of a folder and then of those in it, in the order of torchvision's ImageFolder.
 
-    def refuse(error: OSError) -> NoReturn:
-        raise error
-
+    Each real folder is listed once, by whatever links it is reached, and none that holds this one.
+    """
+    listed = {_identity(above) for above in folder.resolve().parents}
     held: list[tuple[str, list[str]]] = []
-    # Left to itself, os.walk passes over what it cannot read.
-    for root, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        folders[:] = filter(_is_visible, folders)
-        held.append((root, names))
+    ahead = [folder]
+    while ahead:
+        root = ahead.pop()
+        if (identity := _identity(root)) in listed:
+            continue
+        listed.add(identity)
+        with os.scandir(root) as entries:
+            visible = list(filter(_is_visible, entries))
+        held.append((str(root), [entry.name for entry in visible if _is_image(entry)]))
+        # In an order of their own, so that it is always the same link by which one is reached.
+        ahead += sorted((Path(entry) for entry in visible if entry.is_dir()), reverse=True)
     for root, names in sorted(held):
-        yield from (Path(root, name) for name in sorted(names) if _is_image(name))
+        yield from (Path(root, name) for name in sorted(names))
 
 
-def _by_annotation(part: Path, classes: tuple[str, ...]) -> ImageFiles:
-    label_of = {name: label for label, name in enumerate(classes)}
-    with os.scandir(part / "images") as entries:
-        present = {entry.name for entry in entries if _is_image(entry.name)}
-    labels: dict[str, int] = {}
-    for place, name, of in _annotations(part / ANNOTATIONS):
-        if of not in label_of:
-            hint = nearest(of, classes)
-            raise DataError(f"{place}: no class {of!r} in {part.parent / 'train'}{hint}")
-        if name not in present:
-            raise DataError(f"{place}: no image {name!r} in {part / 'images'}")
-        if name in labels:
-            raise DataError(f"{place}: {name!r} is annotated twice")
-        labels[name] = label_of[of]
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _by_annotation(part: Path, folder: Path, classes: tuple[str, ...]) -> ImageFiles:
+    """The images of one folder, by the classes that the part's annotations tell."""
+    annotations, faults = part / ANNOTATIONS, Faults()
+    with os.scandir(folder) as entries:
+        present = {entry.name for entry in entries if _is_image(entry)}
+    labels = _annotated(annotations, folder, present, classes, faults)
+    faults.raise_any()  # each of the next two kinds may but follow from the one before
     for name in sorted(present - labels.keys()):
-        raise DataError(f"{part / 'images' / name}: not in {part / ANNOTATIONS}")
-    for label in sorted(set(label_of.values()) - set(labels.values())):
-        raise DataError(f"{part / ANNOTATIONS}: no image of the class {classes[label]!r}")
+        faults.add(f"{folder / name}: not in {annotations}")
+    faults.raise_any()
+    for label in sorted(set(range(len(classes))) - set(labels.values())):
+        faults.add(f"{annotations}: no image of the class {classes[label]!r}")
+    faults.raise_any()
     ordered = sorted(present, key=lambda name: (labels[name], name))
-    paths = tuple(part / "images" / name for name in ordered)
+    paths = tuple(folder / name for name in ordered)
     return ImageFiles(paths, torch.tensor([labels[name] for name in ordered]), classes)
 
 
-def _annotations(path: Path) -> Iterator[tuple[str, str, str]]:
-    """(`path:line`, file name, class) of every line."""
+def _annotated(
+    path: Path, folder: Path, present: set[str], classes: tuple[str, ...], faults: Faults
+) -> dict[str, int]:
+    """The label of each image that a file of annotations names; what is wrong goes to `faults`."""
+    label_of = {name: label for label, name in enumerate(classes)}
+    labels: dict[str, int] = {}
+    for place, line in _lines(path):
+        name, of, *_ = *line.split("\t"), ""
+        if not (name and of):
+            faults.add(f"{place}: not FILE<tab>CLASS: {line[:80]!r}")
+        elif of not in label_of:
+            train = path.parent.parent / "train"
+            faults.add(f"{place}: no class {of!r} in {train}", of, classes)
+        elif name not in present:
+            faults.add(f"{place}: no image {name!r} in {folder}")
+        elif name in labels:
+            faults.add(f"{place}: {name!r} is annotated twice")
+        else:
+            labels[name] = label_of[of]
+    return labels
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    """(`path:line`, text) of every line up to the last that is not blank."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(f"{path}: not a text file") from None
-    for number, line in enumerate(lines, 1):
-        fields = line.split("\t")
-        if len(fields) < 2 or not all(fields[:2]):
-            raise DataError(f"{path}:{number}: not FILE<tab>CLASS: {line[:80]!r}")
-        yield f"{path}:{number}", fields[0], fields[1]
+    lines = text.splitlines()
+    while lines and not lines[-1].strip():
+        lines.pop()
+    yield from ((f"{path}:{number}", line) for number, line in enumerate(lines, 1))
 
 
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and _is_visible(name)
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a regular file by a name of an image, or a link by one that leads nowhere.
+
+    Such a link is an image that cannot be read, which is told of when it is to be.
+    """
+    if not (entry.name.lower().endswith(SUFFIXES) and _is_visible(entry)):
+        return False
+    return entry.is_file() or (entry.is_symlink() and not Path(entry).exists())
 
 
-def _is_visible(name: str) -> bool:
-    return not name.startswith(".")
+def _is_visible(entry: os.DirEntry[str]) -> bool:
+    return not entry.name.startswith(".")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from sparsenet.errors import SparsenetError
+from sparsenet.errors import SparsenetError, nearest, printable
+
+_TOLD = 20
+"""Lines of one DataError; of further ones only the number is told."""
 
 
 class DataError(SparsenetError):
@@ -15,6 +19,30 @@ class DataError(SparsenetError):
 
 NO_IMAGE = "no image of the set can be read"
 """What a DataError says where all are bad."""
+
+
+@dataclass
+class Faults:
+    """All that is wrong with a data set, a line each, to be raised together."""
+
+    lines: list[str] = field(default_factory=list)
+    more: int = 0
+
+    def add(self, line: str, name: str = "", names: Iterable[str] = ()) -> None:
+        """Note a fault; where `name` is the wrong word in it, the nearest of `names` is added.
+
+        That takes long where there are many names, so that it is done for no line that is not told.
+        """
+        if len(self.lines) < _TOLD:
+            self.lines.append(printable(line + nearest(name, names)))
+        else:
+            self.more += 1
+
+    def raise_any(self) -> None:
+        """Raise DataError if there are faults."""
+        if self.lines:
+            more = [f"and {self.more:,} more"] if self.more else []
+            raise DataError("\n".join([*self.lines, *more]))
 
 
 @dataclass(frozen=True)

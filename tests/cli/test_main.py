@@ -44,6 +44,7 @@ PROBLEMS = [Problem("a.yaml:3", "base_lr", "is missing"), Problem("", "", "and m
         (0, 0, []),
         (3, 3, []),
         (SparsenetError("the disk is gone"), 1, ["error: the disk is gone"]),
+        (SparsenetError("one\nanother"), 1, ["error: one", "error: another"]),
         (SparsenetError("é 网 \x1b[2J\t\udc80"), 1, [r"error: é 网 \x1b[2J\t\udc80"]),
         (ConfigError(PROBLEMS), 2, ["error: a.yaml:3: base_lr: is missing", "error: and more"]),
         (StoppedError(signal.SIGTERM, "stopped after 3 updates"), 143,

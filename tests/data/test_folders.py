@@ -27,10 +27,14 @@ def listed(root: Path, train: bool) -> list[tuple[str, int]]:
 
 
 def fault(root: Path, train: bool) -> str:
+    [line] = faults(root, train)
+    return line
+
+
+def faults(root: Path, train: bool) -> list[str]:
     with pytest.raises(DataError) as caught:
         list_images(root, train)
-    assert "\n" not in str(caught.value)
-    return str(caught.value).replace(f"{root}/", "")
+    return str(caught.value).replace(f"{root}/", "").split("\n")
 
 
 def test_a_folder_a_class(tmp_path: Path) -> None:
@@ -74,7 +78,30 @@ def test_links_are_followed_and_hidden_files_are_no_images(tmp_path: Path) -> No
     [
         ((), True, "train: no such folder; it should hold a folder a class"),
         (("val/a/1.jpg",), False, "train: no such folder; it should hold a folder a class"),
-        (("train/1.jpg",), True, "train: holds no folder; it should hold a folder a class"),
+        (("train/1.txt",), True, "train: holds no folder; it should hold a folder a class"),
+        (("train",), True, "train: not a folder; it should hold a folder a class"),
+        (
+            ("train/1.jpg", "train/2.png", "train/2.txt", "train/.3.jpg"),
+            True,
+            "train: 2 images lie in train itself: sort them into a folder a class",
+        ),
+        (
+            ("train/a/1.jpg", "val/1.jpg", "val/2.jpg"),
+            False,
+            "val: 2 images lie in val itself: sort them into a folder a class, or name each one's"
+            " class in val/val_annotations.txt (FILE<tab>CLASS)",
+        ),
+        (
+            ("train/a/1.jpg", "val/images/1.jpg"),
+            False,
+            "val/val_annotations.txt: no such file; it should name the class of each image in"
+            " val/images (FILE<tab>CLASS)",
+        ),
+        (
+            ("train/a/1.jpg", "val", "test/a/1.jpg"),
+            False,
+            "val: not a folder; it should hold a folder a class",
+        ),
         (
             ("train/a/1.jpg", "train/b/1.txt"),
             True,
@@ -84,11 +111,6 @@ def test_links_are_followed_and_hidden_files_are_no_images(tmp_path: Path) -> No
             ("train/a/1.jpg",),
             False,
             "test: no such folder (and no val); it should hold a folder a class",
-        ),
-        (
-            ("train/tabby/1.jpg", "val/Tabby/1.jpg"),
-            False,
-            "val/Tabby: no such class in train; did you mean 'tabby'?",
         ),
         (
             ("train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg"),
@@ -102,6 +124,59 @@ def test_what_is_missing(
 ) -> None:
     touch(tmp_path, *names)
     assert fault(tmp_path, train).replace(str(tmp_path), "") == expected
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    words = "no such folder: say with root and folder, or SPARSENET_DATA, where it is"
+    assert faults(tmp_path / "none", True) == [f"{tmp_path / 'none'}: {words}"]
+
+
+def test_all_that_is_wrong_is_told(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"train/{of}/1.jpg" for of in ("a", "b", "tabby")), "train/c/1.txt")
+    touch(tmp_path, "train/d\nd/1.txt", "val/a/1.jpg", "val/Tabby/1.jpg", "val/c/1.txt")
+    none = "holds no image (.jpg, .jpeg, .png, .bmp, .ppm, .pgm, .tif, .tiff, .webp)"
+    assert faults(tmp_path, True) == [f"train/c: {none}", rf"train/d\nd: {none}"]
+    assert faults(tmp_path, False) == [
+        "val/Tabby: no such class in train; did you mean 'tabby'?",
+        "val: lacks the class 'b' of train",
+        f"val/c: {none}",
+        r"val: lacks the class 'd\nd' of train",
+        "val: lacks the class 'tabby' of train",
+    ]
+
+
+def test_of_many_faults_the_first_are_told(tmp_path: Path) -> None:
+    touch(tmp_path, "train/a/1.jpg", "val/a/1.jpg", *(f"val/{of:04}/1.jpg" for of in range(1234)))
+    told = faults(tmp_path, False)
+    assert len(told) == 21
+    assert told[19:] == ["val/0019: no such class in train", "and 1,214 more"]
+
+
+def test_a_folder_is_listed_once_whatever_leads_to_it(tmp_path: Path) -> None:
+    touch(tmp_path, "elsewhere/1.jpg", "train/a/2.jpg", "train/a/y/3.jpg", "train/b/4.jpg")
+    for link, target in (
+        ("train/a/itself", "train/a"),
+        ("train/a/y/all", "train"),
+        ("train/a/z", "elsewhere"),
+        ("train/a/x", "elsewhere"),
+        ("elsewhere/back", "elsewhere"),
+    ):
+        (tmp_path / link).symlink_to(tmp_path / target)
+    assert listed(tmp_path, True) == [
+        ("train/a/2.jpg", 0),
+        ("train/a/x/1.jpg", 0),
+        ("train/a/y/3.jpg", 0),
+        ("train/b/4.jpg", 1),
+    ]
+
+
+def test_only_files_are_images_and_links_that_may_have_led_to_one(tmp_path: Path) -> None:
+    touch(tmp_path, "train/a/1.jpg", "train/a/2.jpg/3.jpg")
+    os.mkfifo(tmp_path / "train/a/4.jpg")
+    (tmp_path / "train/a/5.jpg").symlink_to("4.jpg")
+    (tmp_path / "train/a/6.jpg").symlink_to("none")
+    names = [name for name, _ in listed(tmp_path, True)]
+    assert names == ["train/a/1.jpg", "train/a/6.jpg", "train/a/2.jpg/3.jpg"]
 
 
 @pytest.mark.skipif("os.geteuid() == 0", reason="root reads everything")
@@ -168,6 +243,21 @@ def test_tiny_imagenet_rearranged_by_class(tiny: Path) -> None:
     ]
 
 
+def test_annotations_beside_the_images(tiny: Path) -> None:
+    for path in (tiny / "val" / "images").iterdir():
+        path.rename(tiny / "val" / path.name)
+    (tiny / "val" / "images").rmdir()
+    expected = [("val/val_2.JPEG", 0), ("val/val_10.JPEG", 1), ("val/val_0.JPEG", 2)]
+    assert listed(tiny, False) == expected
+
+
+def test_annotations_as_other_programs_write_text(tiny: Path) -> None:
+    annotations = tiny / "val" / "val_annotations.txt"
+    text = "\r\n".join([*annotations.read_text().splitlines(), "", " ", ""])
+    annotations.write_bytes(text.encode("utf-8-sig"))
+    assert len(listed(tiny, False)) == 3
+
+
 GOOD = ("val_0.JPEG\tn03", "val_2.JPEG\tn01")
 
 
@@ -178,7 +268,7 @@ GOOD = ("val_0.JPEG\tn03", "val_2.JPEG\tn01")
             (*GOOD, "val_10.JPEG n02"),
             "val_annotations.txt:3: not FILE<tab>CLASS: 'val_10.JPEG n02'",
         ),
-        ((*GOOD, ""), "val_annotations.txt:3: not FILE<tab>CLASS: ''"),
+        ((*GOOD, "", "val_10.JPEG\tn02"), "val_annotations.txt:3: not FILE<tab>CLASS: ''"),
         (
             (*GOOD, "val_10.JPEG\tn12"),
             "val_annotations.txt:3: no class 'n12' in train; did you mean 'n02'?",
@@ -192,6 +282,25 @@ GOOD = ("val_0.JPEG\tn03", "val_2.JPEG\tn01")
 def test_annotations_that_do_not_fit(lines: tuple[str, ...], expected: str, tiny: Path) -> None:
     annotate(tiny, *lines)
     assert fault(tiny, False) == f"val/{expected}"
+
+
+def test_all_broken_annotations_are_told(tiny: Path) -> None:
+    annotate(tiny, "val_0.JPEG", "val_2.JPEG\tn12", "val_9.JPEG\tn01")
+    assert faults(tiny, False) == [
+        "val/val_annotations.txt:1: not FILE<tab>CLASS: 'val_0.JPEG'",
+        "val/val_annotations.txt:2: no class 'n12' in train; did you mean 'n02'?",
+        "val/val_annotations.txt:3: no image 'val_9.JPEG' in val/images",
+    ]
+    annotate(tiny, GOOD[1])
+    assert faults(tiny, False) == [
+        "val/images/val_0.JPEG: not in val/val_annotations.txt",
+        "val/images/val_10.JPEG: not in val/val_annotations.txt",
+    ]
+    annotate(tiny, *(f"{name}\tn02" for name in ("val_0.JPEG", "val_2.JPEG", "val_10.JPEG")))
+    assert faults(tiny, False) == [
+        "val/val_annotations.txt: no image of the class 'n01'",
+        "val/val_annotations.txt: no image of the class 'n03'",
+    ]
 
 
 def test_annotations_that_are_no_text(tiny: Path) -> None:

@@ -170,7 +170,7 @@ def test_bad_images_of_a_set_in_memory_are_told_in_one_line(layer, root, tmp_pat
         ({"batch_size": 25}, "ImageFolder {}: batch_size 25 is more than the 24 samples"),
         ({"split": 24}, "ImageFolder {}: split: 24 takes all 24 samples, which leaves none to"),
         ({"subset": 30}, "ImageFolder {}: subset: 30 is more than the 24 samples there are"),
-        ({"folder": "no"}, "{}/../no/train: no such folder"),
+        ({"folder": "no"}, "{}/../no: no such folder"),
     ],
 )
 def test_what_only_the_files_tell(layer, root, keys, message):
