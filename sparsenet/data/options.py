@@ -8,7 +8,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from sparsenet.amounts import Amount
-from sparsenet.data.sources import IMAGE_FOLDER, SOURCE_NAMES, SOURCES, data_folder, unknown_source
+from sparsenet.data.sources import (
+    IMAGE_FOLDER,
+    SOURCE_NAMES,
+    SOURCES,
+    at_home,
+    data_folder,
+    unknown_source,
+)
 from sparsenet.data.splits import held_size, part_size
 from sparsenet.data.transforms import Transform
 from sparsenet.record import KeyProblem, Record
@@ -145,9 +152,12 @@ class DataOptions(Record):
 
     @property
     def path(self) -> Path:
-        """The folder of the set: `folder` in `root`."""
+        """The folder of the set: `folder` in `root`. Raises ConfigError as data_folder does.
+
+        Not before it is asked for: the net of another machine's user can be looked at without it.
+        """
         root = data_folder(None if self.root is None else Path(self.root))
-        return root if self.folder is None else root / Path(self.folder).expanduser()
+        return root if self.folder is None else root / at_home(Path(self.folder), "folder")
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -19,7 +19,7 @@ from sparsenet.data.digits import TEST_SAMPLES, read_digits
 from sparsenet.data.locations import cache_folder
 from sparsenet.data.published import FOLDERS, read_published
 from sparsenet.data.raw import DataError, RawSet
-from sparsenet.errors import listed, nearest
+from sparsenet.errors import ConfigError, Problem, listed, nearest
 
 ReadPart = Callable[[Path, bool, bool], tuple[Tensor, Tensor]]
 
@@ -60,12 +60,24 @@ SOURCE_NAMES = (*SOURCES, IMAGE_FOLDER)
 
 
 def data_folder(root: Path | None = None) -> Path:
-    """`root`, else SPARSENET_DATA, else `sparsenet` in the user's cache folder (XDG_CACHE_HOME)."""
+    """`root`, else SPARSENET_DATA, else `sparsenet` in the user's cache folder (XDG_CACHE_HOME).
+
+    Raises ConfigError where a home folder in it is not known.
+    """
     if root is not None:
-        return root.expanduser()
+        return at_home(root, "root")
     if named := os.environ.get("SPARSENET_DATA"):
-        return Path(named).expanduser()
+        return at_home(Path(named), "SPARSENET_DATA")
     return cache_folder()
+
+
+def at_home(path: Path, key: str) -> Path:
+    """The path with the home folder for its ~ or ~user. Raises ConfigError, naming the key."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        words = f"{str(path)!r}: there is no home folder {path.parts[0]}"
+        raise ConfigError(Problem("", key, words)) from None
 
 
 def unknown_source(name: object) -> str:

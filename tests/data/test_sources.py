@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 import numpy as np
@@ -13,9 +14,12 @@ import torch
 import torchvision.datasets as published
 
 from sparsenet.data import sources
+from sparsenet.data.options import DataOptions
 from sparsenet.data.raw import DataError
 from sparsenet.data.sources import SOURCES, Source, data_folder, load_source
 from sparsenet.data.splits import hold_out
+from sparsenet.data.transforms import Transform
+from sparsenet.errors import ConfigError
 
 rng = np.random.default_rng(0)
 
@@ -233,6 +237,20 @@ def test_the_folder_of_the_data(tmp_path, monkeypatch):
     assert data_folder() == Path("/home/me/sets")
     assert data_folder(tmp_path) == tmp_path
     assert data_folder(Path("~/other")) == Path("/home/me/other")
+
+
+def test_a_home_folder_that_is_not_there_is_one_line(monkeypatch):
+    def message(**keys: Any) -> str:
+        with pytest.raises(ConfigError) as caught:
+            _ = DataOptions(**{"source": "digits", "batch_size": 1, **keys}).path
+        return str(caught.value)
+
+    words = "'~nouser/x': there is no home folder ~nouser"
+    assert message(root="~nouser/x") == f"root: {words}"
+    images = {"source": "ImageFolder", "transform": Transform(crop_size=4)}
+    assert message(**images, root="/", folder="~nouser/x") == f"folder: {words}"
+    monkeypatch.setenv("SPARSENET_DATA", "~nouser/x")
+    assert message() == f"SPARSENET_DATA: {words}"
 
 
 def test_the_registry_imports_neither_scikit_learn_nor_torchvision():
