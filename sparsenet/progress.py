@@ -40,7 +40,10 @@ class Display(Protocol):
         """Training is over or interrupted."""
 
     def counting(self, what: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Show `what` is done, of `total` pieces; the function is told how many more are done."""
+        """Show `what` is done, of `total` pieces; the function is told how many more are done.
+
+        Without pieces it is shown as it begins, since nothing more may be seen of it for long.
+        """
 
 
 class Quiet:
@@ -116,6 +119,8 @@ class Lines(Quiet):
     @contextmanager
     def counting(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
         """`Decoding images: 1,200 of 50,000`, every ten seconds, and a line at the end."""
+        if not total:
+            self.note(what)
         began = last = time.monotonic()
         count = 0
 
@@ -127,7 +132,8 @@ class Lines(Quiet):
                 self.note(f"{what}: {count:,} of {total:,}")
 
         yield advance
-        self.note(f"{what}: {count:,} in {time.monotonic() - began:.1f} s")
+        counted = f"{count:,} in " if total else ""
+        self.note(f"{what}: {counted}{time.monotonic() - began:.1f} s")
 
 
 class Bar(Quiet):

@@ -142,6 +142,15 @@ def test_lines_count_every_ten_seconds_and_at_the_end(monkeypatch: pytest.Monkey
     ]
 
 
+def test_what_is_waited_for_is_a_line_as_it_begins() -> None:
+    stream = io.StringIO()
+    with Lines(stream).counting("Waiting", 0):
+        assert stream.getvalue() == "Waiting\n"
+    assert re.fullmatch(r"Waiting\nWaiting: 0\.\d s\n", stream.getvalue())
+    with Bar(terminal := io.StringIO()).counting("Waiting", 0):
+        assert "Waiting: " in terminal.getvalue()
+
+
 def test_the_bar_that_counts_is_gone_when_all_is_done(capsys: pytest.CaptureFixture[str]) -> None:
     stream = io.StringIO()
     count_through(Bar(stream))

@@ -122,7 +122,7 @@ class _Wanted:
                 path = cache_folder() / "images" / f"{key}.npy"
                 if found := self.load(path):
                     return *found, None
-                stack.enter_context(image_cache.alone(path.parent, self.watch))
+                stack.enter_context(image_cache.alone(path, self.watch))
                 if found := self.load(path):  # made by another process meanwhile
                     return *found, None
             except (DataError, FileError) as error:

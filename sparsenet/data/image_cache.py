@@ -55,16 +55,21 @@ def store(path: Path, images: Tensor, bad: Sequence[int]) -> None:
 
 
 @contextmanager
-def alone(folder: Path, watch: Watch) -> Iterator[None]:
-    """Make the folder, and wait until no other process writes in it. Raises FileError."""
+def alone(path: Path, watch: Watch) -> Iterator[None]:
+    """Make the folder of a file, and wait until no other process writes it. Raises FileError.
+
+    The files whose names begin alike share a lock, so that of hexadecimal names there are sixteen:
+    a lock of each file's own could never be deleted, as another process might have it open.
+    """
+    folder, first = path.parent, path.name[0]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stream = (folder / "lock").open("wb")
+        stream = (folder / f"lock-{first}").open("wb")
     except OSError as error:
         raise FileError(f"{folder}: cannot be written: {error.strerror or error}") from error
     with stream:
         if _lock(stream, watch):
-            for left_by_the_killed in folder.glob(".*.part"):
+            for left_by_the_killed in folder.glob(f".{first}*.part"):
                 left_by_the_killed.unlink(missing_ok=True)
         yield
 
@@ -74,9 +79,8 @@ def _lock(stream: BinaryIO, watch: Watch) -> bool:
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        with watch("Waiting for another process that decodes images", 1) as advance:
+        with watch("Waiting for another process that decodes images", 0):
             fcntl.flock(stream, fcntl.LOCK_EX)
-            advance(1)
     except OSError:  # both may decode then, and the file of either is right
         return False
     return True

@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 Watch = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""Takes what is done and of how many pieces; what it yields is told how many more are done."""
+"""Takes what is done and of how many pieces; what it yields is told how many more are done.
+
+Of no pieces is what only can be waited for.
+"""
 
 
 @contextmanager

@@ -81,13 +81,15 @@ def test_any_damage_is_seen(data: st.DataObject, path: Path) -> None:
 def test_the_writer_is_alone(tmp_path: Path) -> None:
     folder = tmp_path / "not" / "yet"
 
-    def lock() -> None:
-        with (folder / "lock").open("rb") as stream:
+    def lock(name: str) -> None:
+        with (folder / name).open("wb") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    with alone(folder, unwatched), pytest.raises(BlockingIOError):
-        lock()
-    lock()
+    with alone(folder / "a.npy", unwatched):
+        with pytest.raises(BlockingIOError):
+            lock("lock-a")
+        lock("lock-b")
+    lock("lock-a")
 
 
 def test_a_file_system_without_locks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,13 +97,16 @@ def test_a_file_system_without_locks(path: Path, monkeypatch: pytest.MonkeyPatch
         raise OSError(95, os.strerror(95))
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
-    others = path.with_name(".b.npy.abc.part")
+    others = path.with_name(".a.npy.abc.part")
     others.touch()
-    with alone(path.parent, unwatched):
+    with alone(path, unwatched):
         assert others.is_file()
 
 
 def test_what_the_killed_left_behind_is_removed(path: Path) -> None:
-    path.with_name(".b.npy.abc.part").write_bytes(b"half")
-    with alone(path.parent, unwatched):
-        assert {other.name for other in path.parent.iterdir()} == {"a.npy", "lock"}
+    for name in (".a.npy.abc.part", ".b.npy.abc.part"):
+        path.with_name(name).write_bytes(b"half")
+    with alone(path, unwatched):
+        # Another process may be writing what another lock is for.
+        names = {"a.npy", ".b.npy.abc.part", "lock-a"}
+        assert {other.name for other in path.parent.iterdir()} == names
