@@ -120,13 +120,13 @@ def _images_below(folder: Path) -> Iterator[Path]:
     held: list[tuple[str, list[str]]] = []
     ahead = [folder]
     while ahead:
-        root = ahead.pop()
-        if (identity := _identity(root)) in listed:
+        below = ahead.pop()
+        if (identity := _identity(below)) in listed:
             continue
         listed.add(identity)
-        with os.scandir(root) as entries:
+        with os.scandir(below) as entries:
             visible = list(filter(_is_visible, entries))
-        held.append((str(root), [entry.name for entry in visible if _is_image(entry)]))
+        held.append((str(below), [entry.name for entry in visible if _is_image(entry)]))
         # In an order of their own, so that it is always the same link by which one is reached.
         ahead += sorted((Path(entry) for entry in visible if entry.is_dir()), reverse=True)
     for root, names in sorted(held):
