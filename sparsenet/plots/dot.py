@@ -8,6 +8,9 @@ from typing import Any
 from sparsenet.errors import printable
 from sparsenet.plots.wiring import color_of, dims, kind_of, wires_of
 
+DOT_BEGINS = b"digraph "
+"""How each of these texts begins."""
+
 
 def dot_text(net: Mapping[str, Any], totals: str) -> str:
     """A box for each layer and an arrow for each blob it reads, with the blob's shape.

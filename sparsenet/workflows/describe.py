@@ -13,11 +13,13 @@ from sparsenet.config.graph import build_graph
 from sparsenet.config.load import from_data, load_net, load_solver
 from sparsenet.config.net import NetConfig
 from sparsenet.config.read import read_yaml
-from sparsenet.errors import ConfigError, printable
+from sparsenet.errors import ConfigError, Problem, printable
 from sparsenet.files import write_text
 from sparsenet.layers.base import Layer, ParameterLayer, Phase, Shape
-from sparsenet.plots.dot import dot_text
+from sparsenet.plots.dot import DOT_BEGINS, dot_text
 from sparsenet.tables import aligned
+
+PNG_BEGINS = b"\x89PNG"
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,11 @@ def net_document(net: DescribedNet) -> dict[str, Any]:
 
 
 def draw(net: DescribedNet, dot: Path | None, png: Path | None) -> None:
-    """Write the net for Graphviz, and as a picture, where asked to. Raises FileError."""
+    """Write the net for Graphviz, and as a picture, where asked to.
+
+    Raises ConfigError before anything is written, and FileError.
+    """
+    _check_pictures(dot, png)
     document, totals = net_document(net), net_totals(net)
     if dot is not None:
         write_text(dot, dot_text(document, totals))
@@ -118,6 +124,32 @@ def draw(net: DescribedNet, dot: Path | None, png: Path | None) -> None:
         from sparsenet.plots.graph import draw_graph  # noqa: PLC0415
 
         draw_graph(document, totals, png)
+
+
+def _check_pictures(dot: Path | None, png: Path | None) -> None:
+    """Raise ConfigError for a file that cannot be, or that is neither new nor an older picture.
+
+    So no net, solver or checkpoint is replaced, whatever names and links lead to it.
+    """
+    problems = []
+    if dot and png and dot.resolve() == png.resolve():
+        problems.append(Problem("--png", str(png), "is the file of --dot; choose another one"))
+    for option, path, begins in (("--dot", dot, DOT_BEGINS), ("--png", png, PNG_BEGINS)):
+        if path and not path.parent.is_dir():
+            problems.append(Problem(option, str(path), f"there is no folder {path.parent}"))
+        elif path and path.exists() and not _begins(path, begins):
+            words = f"is no picture by {option} and is kept; choose another file"
+            problems.append(Problem(option, str(path), words))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _begins(path: Path, begins: bytes) -> bool:
+    """Whether a file begins so, or is empty."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(len(begins)) in (begins, b"")
 
 
 def net_table(net: DescribedNet) -> str:

@@ -66,13 +66,54 @@ def test_pictures_are_written_beside_what_is_printed(tmp_path: Path, capsys: Cap
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.dot", "net.png"]
 
 
+def test_pictures_replace_pictures_and_what_is_empty(tmp_path: Path) -> None:
+    dot, png = tmp_path / "net.dot", tmp_path / "net.png"
+    dot.touch()
+    png.touch()
+    for _ in range(2):
+        assert run(["summary", str(NET), "--dot", str(dot), "--png", str(png)]) == 0
+    assert dot.read_text(encoding="utf-8").startswith("digraph")
+    assert png.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--dot", "net.yaml"], "--dot: net.yaml: is no picture by --dot and is kept"),
+        (["--png", "link.png"], "--png: link.png: is no picture by --png and is kept"),
+        (["--dot", "x", "--png", "../here/x"], "--png: ../here/x: is the file of --dot"),
+        (["--dot", "x", "--png", "no/x.png"], "--png: no/x.png: there is no folder no"),
+        (["--dot", "x", "--png", "net.yaml"], "--png: net.yaml: is no picture by --png"),
+    ],
+)
+def test_a_picture_replaces_nothing_else_and_none_is_written_if_one_cannot_be(
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Captured,
+) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    text = NET.read_text(encoding="utf-8")
+    (folder / "net.yaml").write_text(text, encoding="utf-8")
+    (folder / "link.png").symlink_to("net.yaml")
+    assert run(["summary", "net.yaml", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert words in err
+    assert (folder / "net.yaml").read_text(encoding="utf-8") == text
+    assert sorted(path.name for path in folder.iterdir()) == ["link.png", "net.yaml"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         ([str(NET), "--phase", "VALL"], 2, "'VALL' is not one of"),
         ([str(NET), "--set", "layers.ip1.num_outptu=3"], 2, "did you mean 'num_output'?"),
-        ([str(NET), "--dot", "none/net.dot"], 1, "error: none/net.dot: cannot be written"),
-        ([str(NET), "--png", "none/net.png"], 1, "error: none/net.png: cannot be written"),
+        ([str(NET), "--dot", "none/net.dot"], 2, "--dot: none/net.dot: there is no folder none"),
+        ([str(NET), "--png", "none/net.png"], 2, "--png: none/net.png: there is no folder none"),
         ([str(NET), "--png", "."], 2, "is a directory"),
         (["none.yaml"], 2, "does not exist"),
         ([__file__], 1, "not a whole checkpoint"),
