@@ -86,11 +86,18 @@ def _data_problems(net: NetConfig) -> list[GraphProblem]:
 
 
 def _training_problems(net: NetConfig) -> list[GraphProblem]:
-    """What the phases need of one another: a loss to train by, and no weights without training."""
+    """What the phases need of one another: a loss to train by, and weights that are all trained.
+
+    Scales and slopes are no weights: of them alone there would be no density.
+    """
     problems: list[GraphProblem] = []
     if not any(layer.is_loss and in_phase(layer, "TRAIN") for layer in net.layers):
         losses = listed(name for name, layer in LAYERS.items() if layer.is_loss)
         problems.append((("layers",), f"there is no loss in phase TRAIN: add a {losses} layer"))
+    if not any(isinstance(layer, WeightedLayer) for layer in net.layers):
+        weighted = listed(name for name, kind in LAYERS.items() if issubclass(kind, WeightedLayer))
+        words = f"there is nothing to train in phase TRAIN: add a layer with weights, {weighted}"
+        problems.append((("layers",), words))
     for index, layer in enumerate(net.layers):
         if isinstance(layer, ParameterLayer) and not in_phase(layer, "TRAIN"):
             key = "phase" if layer.phase else "include"
