@@ -198,7 +198,7 @@ class _Expansion:
             words = f"the block {use.block!r} would be within itself"
         elif len(scope.within) == MAX_DEPTH:
             words = f"blocks within blocks are more than {MAX_DEPTH} deep"
-        elif taken := sorted(names & (self.uses | self.blobs.keys())):
+        elif taken := sorted(names & self.uses | names & self.blobs.keys()):
             at = _path(item, "name" if use.name else "repeat")
             words = f"{taken[0]!r} is the name of an earlier layer already"
         else:
