@@ -93,7 +93,8 @@ layers:
   - {name: loss, type: SoftmaxWithLoss}
 ```
 
-A bottom within a block names a layer of the block, or else one around it. All of this is written
+`$key` stands for a whole value, and a longer text with a `$`, such as `conv_$width`, is refused. A
+bottom within a block names a layer of the block, or else one around it. All of this is written
 out as plain layers before they are checked; the run folder, checkpoints, and the solver file's
 `regularization` know only those. `--set net.layers.layer1.width=8` changes what a use gives, and
 `--set net.layers.layer1/0/conv.num_output=8` one layer that comes of it. What is wrong with a

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from sparsenet.config.document import Document
-from sparsenet.config.templates import Block
+from sparsenet.config.templates import PLACEHOLDER, Block
 from sparsenet.config.written import Written, leaves, written
 from sparsenet.errors import nearest, suggested
 from sparsenet.layers import LAYERS
@@ -40,16 +40,11 @@ def check_blocks(document: Document, path: KeyPath) -> dict[str, RightBlock | No
 
 def _check_keys(document: Document, path: KeyPath, block: Block, layers: Written) -> None:
     """Every placeholder of the layers is a key, and every key, declared once, has one."""
-    used = set()
+    used: set[str] = set()
     for leaf, above in leaves(layers):
-        key = leaf.placeholder
-        if key == "bottom" and above != "bottom":
-            document.spoil(leaf.path, "'$bottom' can stand in a bottom alone")
-        elif key is not None and key not in ("bottom", *block.defaults):
-            names = [f"${name}" for name in block.defaults]
-            words = f"{leaf.value!r} is no key of the block{suggested(leaf.value, names)}"
+        if words := _misplaced(leaf, above, block):
             document.spoil(leaf.path, words)
-        used.add(key)
+        used.update(PLACEHOLDER.findall(str(leaf.value)))
     declared = [key if isinstance(key, str) else next(iter(key)) for key in block.keys]
     for index, key in enumerate(declared):
         if key in declared[:index]:
@@ -59,8 +54,25 @@ def _check_keys(document: Document, path: KeyPath, block: Block, layers: Written
     for key, default in block.defaults.items():
         at = (*path, "keys", default[0], key) if default else ()
         for leaf, _ in leaves(written(default[1], at)) if default else ():
-            if leaf.placeholder:
+            if _has_dollar(leaf):
                 document.spoil(leaf.path, f"{leaf.value!r} cannot stand in a default")
+
+
+def _misplaced(leaf: Written, above: str, block: Block) -> str | None:
+    """What is wrong with a `$` in a value of a block's layers below the key `above`."""
+    key = leaf.placeholder
+    if key == "bottom":
+        return None if above == "bottom" else "'$bottom' can stand in a bottom alone"
+    if key is None:
+        words = f"{shown(leaf.value)}: $KEY stands for a whole value, never for part of a text"
+        return words if _has_dollar(leaf) else None
+    names = [f"${name}" for name in block.defaults]
+    words = f"{leaf.value!r} is no key of the block{suggested(leaf.value, names)}"
+    return None if key in block.defaults else words
+
+
+def _has_dollar(leaf: Written) -> bool:
+    return isinstance(leaf.value, str) and "$" in leaf.value
 
 
 def _known(document: Document, layer: Written) -> Written:
