@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from sparsenet.layers.base import Layer, Shape, ShapeError, need_channels, need_image, register
-from sparsenet.record import KeyProblem, Listed
+from sparsenet.record import KeyProblem, OneOrMany
 from sparsenet.record_words import shown
 
 
@@ -24,7 +24,7 @@ class Slice(Layer):
     more_tops: ClassVar[bool] = True
 
     type: Literal["Slice"] = Field("Slice", description="the channels of a blob in parts")
-    slice_point: Listed[int] | None = Field(
+    slice_point: OneOrMany[int] | None = Field(
         None,
         description="the first channel of each top but the first; left out: parts of equal size",
     )

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from sparsenet.layers.base import Layer, Shape, ShapeError, need_channels, register
-from sparsenet.record import KeyProblem, Listed
+from sparsenet.record import KeyProblem, OneOrMany
 from sparsenet.record_words import shown
 
 
@@ -23,7 +23,7 @@ class Eltwise(Layer):
 
     type: Literal["Eltwise"] = Field("Eltwise", description="blobs of one shape, value by value")
     operation: Literal["SUM", "PROD", "MAX"] = Field("SUM", description="sum, product or maximum")
-    coeff: Listed[float] | None = Field(
+    coeff: OneOrMany[float] | None = Field(
         None, description="a factor for each blob of a SUM; left out: 1"
     )
 

@@ -28,13 +28,19 @@ def test_slice_takes_the_channels_between_its_points(parts):
     array = numbered(sum(parts), 2, 3)
     points = [sum(parts[:i]) for i in range(1, len(parts))]
     names = [f"top{i}" for i in range(len(parts))]
-    tops = run(Slice(name="s", top=names, slice_point=points), array)
+    tops = run(Slice(name="s", top=names, slice_point=points or None), array)
     seen = 0
     for top, count in zip(tops, parts, strict=True):
         for channel in range(count):
             assert (top[:, channel] == array[:, seen + channel]).all()
         seen += count
     assert (np.concatenate(tops, axis=1) == array).all()
+
+
+def test_one_point_needs_no_list():
+    assert Slice(name="s", top=["a", "b"], slice_point=4) == Slice(
+        name="s", top=["a", "b"], slice_point=[4]
+    )
 
 
 def test_slices_are_of_equal_size_where_no_points_are_given():
@@ -81,7 +87,7 @@ def test_channels_of_the_groups_come_in_turn(group, each, last):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"top": ["a", "b"], "slice_point": []}, r"\[\] must have one number less than the 2 tops"),
+        ({"top": ["a", "b"], "slice_point": []}, "should have at least 1 item"),
         ({"slice_point": [2]}, r"\[2\] must have one number less than the 1 top"),
         ({"top": ["a", "b"], "slice_point": [0]}, r"\[0\] must increase from above 0"),
         ({"top": ["a", "b", "c"], "slice_point": [2, 2]}, r"\[2, 2\] must increase from above 0"),

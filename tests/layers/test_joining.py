@@ -83,6 +83,7 @@ def test_concat_puts_channels_in_a_row(channels, rest):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
+        ({"bottom": ["a", "b"], "coeff": 1}, r"\[1.0\] must have one number for each of 2 blobs"),
         ({"operation": "PROD", "coeff": [1.0, 2.0]}, "is for operation SUM, not PROD"),
         ({"operation": "MAX", "coeff": [1.0, 2.0]}, "is for operation SUM, not MAX"),
         (
