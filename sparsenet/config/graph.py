@@ -63,11 +63,14 @@ def has_phase(net: NetConfig, phase: Phase) -> bool:
 def graph_problems(net: NetConfig) -> list[GraphProblem]:
     """What is wrong with the wiring and shapes of a net's phases, by the layers' key paths."""
     problems = _data_problems(net)
+    graphs: list[Graph] = []
     phases = () if problems else PHASES
     for phase in phases:
         if phase == "TRAIN" or has_phase(net, phase):
-            problems += build_graph(net, phase)[1]
-    return [*dict.fromkeys(problems), *_training_problems(net)]
+            graph, wrong = build_graph(net, phase)
+            problems += wrong
+            graphs += [graph] if graph else []
+    return [*dict.fromkeys(problems), *_shared_problems(net, graphs), *_training_problems(net)]
 
 
 def _data_problems(net: NetConfig) -> list[GraphProblem]:
@@ -83,6 +86,44 @@ def _data_problems(net: NetConfig) -> list[GraphProblem]:
             words = f"{net.layers[data[0]].name!r} is the Data layer of phase {phase} already"
             problems.append((("layers", index), words))
     return problems
+
+
+def _shared_problems(net: NetConfig, graphs: list[Graph]) -> list[GraphProblem]:
+    """What the phases share must fit each of them: a layer's parameters, and the mean image."""
+    problems: dict[KeyPath, str] = {}
+    for graph in graphs[1:] if graphs and graphs[0].phase == "TRAIN" else []:
+        _compare_parameters(graphs[0], graph, problems)
+        trained, data = graphs[0].data, graph.data
+        if trained.transform.mean and data.transform.mean and data.mean_shape != trained.mean_shape:
+            index = next(i for i, layer in enumerate(net.layers) if layer is data)
+            ours, theirs = (f"{one.mean_shape} in {one.name!r}" for one in (data, trained))
+            words = f"{ours}, but {theirs} of TRAIN, whose mean image it is; they must be alike"
+            problems[("layers", index, "transform")] = f"mean: train: the images are {words}"
+    return list(problems.items())
+
+
+def _compare_parameters(trained: Graph, graph: Graph, problems: dict[KeyPath, str]) -> None:
+    """Add to the problems each layer whose parameters or statistics differ between two phases."""
+    nodes = {node.index: node for node in trained.nodes}
+    for node in graph.nodes:
+        if node.index not in nodes or not isinstance(node.layer, ParameterLayer):
+            continue
+        pairs = zip(_stored_shapes(nodes[node.index]), _stored_shapes(node), strict=True)
+        for ours, theirs in pairs:
+            if ours != theirs:
+                first, second = (
+                    f"{shape} in {one.phase} with the {one.data.image_shape} images of"
+                    f" {one.data.name!r}"
+                    for one, shape in ((trained, ours), (graph, theirs))
+                )
+                words = f"its parameters would be {first}, but {second}; they must be alike"
+                problems.setdefault(("layers", node.index), words)
+
+
+def _stored_shapes(node: Node) -> tuple[Shape, ...]:
+    assert isinstance(node.layer, ParameterLayer)
+    layer, shapes = node.layer, node.in_shapes
+    return (*layer.parameter_shapes(shapes), *layer.statistic_shapes(shapes))
 
 
 def _training_problems(net: NetConfig) -> list[GraphProblem]:

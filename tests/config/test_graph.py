@@ -127,6 +127,43 @@ def test_a_phase_without_data_has_no_graph(phase):
     assert problems == [(("layers",), f"there is no Data layer for phase {phase}")]
 
 
+CONV = {"name": "conv", "type": "Convolution", "num_output": 3, "kernel_size": 5}
+POOL = {"name": "all", "type": "Pooling", "pool": "AVE", "global_pooling": True}
+
+
+def phases(*between, train=None, test=None):
+    """A net whose phases have each their Data layer and transform."""
+    own = {"TRAIN": train or {}, "TEST": test or {}}
+    data = [{**DATA, "name": p.lower(), "phase": p, "transform": t} for p, t in own.items()]
+    return net(*data, *between, ip("ip"), LOSS)
+
+
+def test_phases_share_parameters_of_one_shape():
+    [(key, words)] = graph_problems(phases(CONV, test={"resize": 16}))
+    assert key == ("layers", 3)
+    ours, theirs = "in TRAIN with the (1, 28, 28) images", "in TEST with the (1, 16, 16) images"
+    assert f"(10, 1728) {ours} of 'train', but (10, 432) {theirs} of 'test'" in words
+    assert graph_problems(phases(CONV, POOL, test={"resize": 16})) == []
+    assert graph_problems(phases(CONV, test={"resize": 32, "crop_size": 28})) == []
+
+
+def test_a_layer_of_one_phase_may_not_change_the_parameters_of_another():
+    pool = {"name": "p", "type": "Pooling", "kernel_size": 2, "stride": 2, "phase": "TEST"}
+    [(key, words)] = graph_problems(net({**DATA, "split": 9}, pool, ip("ip"), LOSS))
+    assert key == ("layers", 2)
+    assert "(10, 784) in TRAIN" in words
+    assert "(10, 196) in VAL" in words
+
+
+def test_phases_share_one_mean_image():
+    cropped = {"mean": "train", "resize": 32, "crop_size": 28}
+    [(key, words)] = graph_problems(phases(train={"mean": "train"}, test=cropped))
+    assert key == ("layers", 1, "transform")
+    assert "(1, 32, 32) in 'test', but (1, 28, 28) in 'train' of TRAIN" in words
+    assert graph_problems(phases(test=cropped)) == []
+    assert graph_problems(phases(train=cropped, test=cropped)) == []
+
+
 def test_independent_mistakes_are_told_together_and_their_consequences_not():
     config = net(
         DATA,
