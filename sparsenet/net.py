@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sparsenet.config.graph import Graph, build_graph, has_phase
 from sparsenet.config.net import NetConfig
-from sparsenet.layers.base import PHASES, Layer, ParameterLayer, Phase, WeightedLayer
+from sparsenet.layers.base import PHASES, Layer, ParameterLayer, Phase, Shape, WeightedLayer
 from sparsenet.layers.loss import Loss
 
 
@@ -75,7 +75,7 @@ class _Statistic:
 
 
 class Net(nn.Module):
-    """A checked net. Layers of the same record are one module in every phase.
+    """A checked net. A layer is one module in all phases; without parameters, one a bottom's shape.
 
     `forward(images, labels, phase)` computes the layers of a phase; `generator` fills the
     parameters, so a seed fixes them.
@@ -88,7 +88,7 @@ class Net(nn.Module):
         self.blobs: list[Blob] = []
         self._statistics: list[_Statistic] = []
         self._calls: dict[Phase, list[_Call]] = {}
-        self._by_index: dict[int, nn.Module] = {}
+        self._built: dict[tuple[int, tuple[Shape, ...]], nn.Module] = {}
         self.modules_in_order = nn.ModuleList()
         for phase in PHASES:
             if phase == "TRAIN" or has_phase(config, phase):
@@ -100,12 +100,14 @@ class Net(nn.Module):
     def _plan(self, graph: Graph, generator: torch.Generator) -> list[_Call]:
         calls = []
         for node in graph.nodes:
-            if node.index not in self._by_index:
+            # Parameters fit all phases; other modules may be of the size of one phase's images.
+            shapes = () if isinstance(node.layer, ParameterLayer) else node.in_shapes
+            if (node.index, shapes) not in self._built:
                 module = node.layer.build(node.in_shapes, generator)
-                self._by_index[node.index] = module
+                self._built[node.index, shapes] = module
                 self.modules_in_order.append(module)
                 self._note_blobs(node.layer, module)
-            module = self._by_index[node.index]
+            module = self._built[node.index, shapes]
             calls.append(_Call(module, node.bottoms, node.tops, _loss_weight(node.layer)))
         return calls
 

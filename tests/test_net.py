@@ -117,6 +117,18 @@ def test_layers_of_one_phase_have_modules_of_their_own():
     assert torch.equal(net(images, labels, "TEST").blobs["same"], images.clamp(min=0))
 
 
+def test_a_phase_may_have_larger_images_where_they_are_pooled_whole():
+    pool = {"name": "all", "type": "Pooling", "pool": "AVE", "global_pooling": True}
+    data = net_data(convolution("conv", 3), pool, inner_product("ip", 10), phase="TRAIN")
+    larger = data["layers"][0] | {"phase": "TEST", "transform": {"resize": 12}}
+    data["layers"].insert(0, larger)
+    net = made(data)
+    images, labels = torch.rand(4, 1, 12, 12), torch.arange(4)
+    blobs = net(images, labels, "TEST").blobs
+    torch.testing.assert_close(blobs["all"], blobs["conv"].mean((2, 3), keepdim=True))
+    assert net(images[..., :8, :8], labels, "TRAIN").blobs["all"].shape == (4, 3, 1, 1)
+
+
 def test_losses_add_up_with_their_weights():
     data = small()
     second = {"name": "aside", "type": "SoftmaxWithLoss", "bottom": ["hidden", "label"]}
