@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from contextlib import suppress
@@ -62,21 +63,35 @@ class RunFolder:
         except (OSError, UnicodeDecodeError):
             return None
 
+    def check(self, *, overwrite: bool = False, resuming: bool = False) -> None:
+        """Raise as `open` what can be known without writing: it may be hours until that comes."""
+        self._keep_earlier(overwrite=overwrite, resuming=resuming)
+        above = next(filter(_exists, (self.path, *self.path.parents)), None)
+        if above is None:
+            return
+        if not above.is_dir():
+            raise FileError(f"{self.path}: cannot be made: Not a directory")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise FileError(f"{self.path}: cannot be written to: {above} is read-only")
+
     def open(self, *, overwrite: bool = False, resuming: bool = False) -> None:
         """Make the folder and prove that it can be written to, before anything is computed.
 
         Raises ConfigError where an earlier run would be lost, FileError where writing fails.
         """
-        if self.holds_a_run() and not resuming and not overwrite:
-            raise ConfigError(
-                f"{self.path} holds an earlier run: go on with it by --resume auto, "
-                "replace it by --overwrite, or choose another folder by --output"
-            )
+        self._keep_earlier(overwrite=overwrite, resuming=resuming)
         self.make()
         for path in self._cut_off():
             _remove(path)
         if not resuming:
             self._clear()
+
+    def _keep_earlier(self, *, overwrite: bool, resuming: bool) -> None:
+        if self.holds_a_run() and not resuming and not overwrite:
+            raise ConfigError(
+                f"{self.path} holds an earlier run: go on with it by --resume auto, "
+                "replace it by --overwrite, or choose another folder by --output"
+            )
 
     def make(self) -> None:
         """Make the folder if there is none; raises FileError where it cannot be written to."""

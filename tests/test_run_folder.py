@@ -94,6 +94,26 @@ def test_a_folder_below_a_file_cannot_be_made(tmp_path: Path) -> None:
         assert str(raised.value).startswith(f"{tmp_path / below}: cannot be made: ")
 
 
+def test_what_is_known_to_fail_is_found_without_writing(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = RunFolder(folder.path / "deep" / "run")
+    new.check()
+    fill(folder, *OWN)
+    with pytest.raises(ConfigError, match="holds an earlier run"):
+        folder.check()
+    folder.check(overwrite=True)
+    folder.check(resuming=True)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != folder.path)
+    with pytest.raises(FileError) as raised:
+        new.check()
+    assert str(raised.value) == f"{new.path}: cannot be written to: {folder.path} is read-only"
+    below = RunFolder(folder.config / "run")
+    with pytest.raises(FileError, match="cannot be made: Not a directory"):
+        below.check()
+    assert names(folder) == set(OWN)
+
+
 def test_a_name_too_long_is_one_line(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / ("x" * 300))
     assert not folder.holds_a_run()

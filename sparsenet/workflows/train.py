@@ -110,6 +110,7 @@ def train(solver: Path, options: TrainOptions, display: Display) -> TrainResult:
     if start.done:
         display.note(f"{folder.path} is finished already")
         return _result(folder, start.done)
+    ranks.first(lambda: folder.check(overwrite=options.overwrite, resuming=start.resuming))
     device = choose_device(configuration.solver.solver_mode, options.device)
     if found is None:
         parts = _build(configuration, device, first, display)

@@ -27,6 +27,20 @@ def test_an_earlier_run_is_refused_and_not_touched(home: Path) -> None:
     assert contents(home / "run") == before
 
 
+def test_a_folder_that_cannot_be_had_is_refused_before_the_data_are_read(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_: object, **__: object) -> None:
+        raise AssertionError("reading takes hours")
+
+    monkeypatch.setattr("sparsenet.workflows.build.open_phases", slow)
+    refused(ConfigError, home / "solver.yaml", home / "run")
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
+    message = refused(FileError, home / "solver.yaml", tmp_path / "run")
+    assert message == f"{tmp_path / 'run'}: cannot be written to: {tmp_path} is read-only"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_overwrite_replaces_the_run_and_keeps_what_is_not_its(home: Path, copied: Path) -> None:
     (copied / "notes.txt").write_text("mine")
     run(home / "solver.yaml", copied, "max_iter=18", "stages=[{t: {ip1: 9, ip2: 9}}]",
