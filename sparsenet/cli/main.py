@@ -14,6 +14,7 @@ import click
 
 from sparsenet import __version__
 from sparsenet.errors import ConfigError, SparsenetError, printable
+from sparsenet.workflows.signals import TerminatedError, ended_by_signals, pass_over_signals
 
 _COMMANDS = {
     "train": "train a network from a solver file",
@@ -78,8 +79,11 @@ def main(arguments: list[str] | None = None) -> None:
     if _is_one_of_several():
         from sparsenet.cli.together import run_together  # noqa: PLC0415  it imports torch
 
-        sys.exit(run_together(run, arguments))
-    sys.exit(run(arguments))
+        code = run_together(run, arguments)
+    else:
+        code = run(arguments)
+    pass_over_signals()
+    sys.exit(code)
 
 
 def _is_one_of_several() -> bool:
@@ -94,7 +98,8 @@ def _say(words: str) -> None:
 def run(arguments: list[str] | None = None, say: Callable[[str], None] = _say) -> int:
     """Run the command line; the exit code. What went wrong is given to `say`, in whole lines."""
     try:
-        return _run(arguments, say)
+        with ended_by_signals():
+            return _run(arguments, say)
     except (MemoryError, RuntimeError) as error:
         if not _is_memory(error):
             raise
@@ -116,6 +121,8 @@ def _run(arguments: list[str] | None, say: Callable[[str], None]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return _complain("stopped", 128 + signal.SIGINT, say)
+    except TerminatedError:
+        return _complain("stopped", 128 + signal.SIGTERM, say)
     except SparsenetError as error:
         return _complain(str(error), error.exit_code, say)
     return result if isinstance(result, int) else 0

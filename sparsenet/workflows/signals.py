@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM: the first stops the loop after its update, the second stops at once."""
+"""Ctrl-C and SIGTERM: the first stops the loop after its update, the second stops at once.
+
+Outside the loop, where nothing would be lost, the first ends the command.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,10 @@ class StoppedError(SparsenetError):
     def __init__(self, number: int, message: str) -> None:
         super().__init__(message)
         self.exit_code = 128 + number
+
+
+class TerminatedError(BaseException):
+    """SIGTERM, as KeyboardInterrupt is Ctrl-C: no `except Exception` takes it for another error."""
 
 
 class StopRequest:
@@ -47,7 +54,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
     Outside the main thread, where Python handles no signals, nothing ever does.
     """
     request = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
+    if not _handles_signals():
         yield request
         return
     before = {number: signal.signal(number, request.ask) for number in _STOPPING}
@@ -56,3 +63,36 @@ def stop_on_signals() -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Inside the block SIGINT raises KeyboardInterrupt and SIGTERM TerminatedError, but once.
+
+    Whatever comes after the first is passed over, so that nothing disturbs the end that it began.
+    """
+    if not _handles_signals():
+        yield
+        return
+    before = {number: signal.signal(number, _end) for number in _STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is _end:
+                signal.signal(number, handler)
+
+
+def pass_over_signals() -> None:
+    """Let SIGINT and SIGTERM do nothing any more: for a process that is about to end anyway."""
+    for number in _STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    pass_over_signals()
+    raise KeyboardInterrupt if number == signal.SIGINT else TerminatedError
+
+
+def _handles_signals() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -13,7 +13,7 @@ import pytest
 from sparsenet.cli import main as module
 from sparsenet.cli.main import EPILOG, cli, main, run
 from sparsenet.errors import ConfigError, Problem, SparsenetError
-from sparsenet.workflows.signals import StoppedError
+from sparsenet.workflows.signals import StoppedError, TerminatedError
 
 Captured = pytest.CaptureFixture[str]
 
@@ -50,6 +50,7 @@ PROBLEMS = [Problem("a.yaml:3", "base_lr", "is missing"), Problem("", "", "and m
         (StoppedError(signal.SIGTERM, "stopped after 3 updates"), 143,
          ["error: stopped after 3 updates"]),
         (KeyboardInterrupt(), 130, ["error: stopped"]),
+        (TerminatedError(), 143, ["error: stopped"]),
         (click.UsageError("--json and --csv exclude each other"), 2,
          ["Error: --json and --csv exclude each other"]),
     ],
@@ -132,7 +133,8 @@ def test_without_arguments_and_with_help_it_describes_itself(capsys: Captured) -
     assert "Usage: sparsenet" in "".join(capsys.readouterr())
 
 
-def test_main_exits_with_the_code(raising: Any) -> None:
+def test_main_exits_with_the_code(raising: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "pass_over_signals", lambda: None)  # pytest goes on
     for outcome, code in ((3, 3), (None, 0)):
         raising(outcome)
         with pytest.raises(SystemExit) as raised:

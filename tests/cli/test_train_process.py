@@ -15,6 +15,8 @@ import termios
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from sparsenet.checkpoint import load_checkpoint
 
 
@@ -93,3 +95,37 @@ def test_when_nobody_reads_a_result_it_ends_without_complaint() -> None:
     _, err = process.communicate()
     assert process.returncode == 128 + signal.SIGPIPE
     assert err == ""
+
+
+SLOW = """
+import sys, time
+from sparsenet.cli.main import main
+from sparsenet.workflows import build
+
+def read(*_, **__):
+    try:
+        print("reading", flush=True)
+        time.sleep(600)
+    finally:
+        print("ending", flush=True)
+        time.sleep(0.5)
+
+build.open_phases = read
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_loop_ends_it_in_one_line_and_a_second_does_not_disturb_that(
+    number: signal.Signals, solver: Path
+) -> None:
+    arguments = [sys.executable, "-c", SLOW, "train", str(solver), "--output=run", "--quiet"]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for said in ("reading\n", "ending\n"):
+        assert process.stdout.readline() == said
+        process.send_signal(number)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 128 + number
+    assert (out, err.strip()) == ("", "error: stopped")
+    assert not Path("run").exists()

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sparsenet.progress import Quiet
-from sparsenet.workflows.signals import StoppedError, StopRequest, stop_on_signals
+from sparsenet.workflows.signals import (
+    StoppedError,
+    StopRequest,
+    TerminatedError,
+    ended_by_signals,
+    stop_on_signals,
+)
 from sparsenet.workflows.train import TrainOptions, train
 from tests.workflows.conftest import assert_same_run
 
@@ -47,11 +54,53 @@ def test_at_once_the_first_is_enough() -> None:
         request.ask(signal.SIGTERM, None)
 
 
+@pytest.fixture
+def restored() -> Iterator[None]:
+    """The handlers come back after a test whose process is at its end."""
+    before = {number: signal.getsignal(number) for number, _ in BOTH}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("number", [number for number, _ in BOTH])
+def test_around_the_loop_the_first_ends_all_and_the_others_are_passed_over(
+    number: signal.Signals,
+) -> None:
+    def stopped() -> None:
+        with ended_by_signals():
+            try:
+                signal.raise_signal(number)
+            finally:
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else TerminatedError):
+        stopped()
+    assert handlers() == [signal.SIG_IGN] * 2
+
+
+def test_a_signal_in_the_loop_is_the_loops_and_the_handlers_come_back() -> None:
+    before = handlers()
+    with ended_by_signals(), stop_on_signals() as stopping:
+        signal.raise_signal(signal.SIGTERM)
+        assert stopping()
+    assert handlers() == before
+
+
+@pytest.mark.usefixtures("restored")
+def test_what_is_ignored_stays_so() -> None:
+    with ended_by_signals():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+
 def test_outside_the_main_thread_nothing_is_handled() -> None:
     asked: list[bool] = []
 
     def wait() -> None:
-        with stop_on_signals() as stopping:
+        with ended_by_signals(), stop_on_signals() as stopping:
             asked.append(stopping())
 
     before = handlers()
