@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, TypeVar
 
 import torch
@@ -90,7 +91,7 @@ class Ahead:
     def answers(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """The answers in order; asking for another row of them ends the one before.
 
-        Raises DataError where a process has died.
+        Raises DataError where a process has died, or could not be started.
         """
         if not self.workers:
             yield from map(self._reader.__getitem__, requests)
@@ -99,9 +100,7 @@ class Ahead:
         with warnings.catch_warnings():
             # torch warns of more workers than processors, which is for the user to choose.
             warnings.simplefilter("ignore")
-            if self._loader is None:
-                self._loader = self._started()
-            self._answers = iter(self._loader)
+            self._answers = self._begun()
         while True:
             try:
                 answer = next(self._answers, None)
@@ -120,6 +119,18 @@ class Ahead:
     def close(self) -> None:
         """End the processes."""
         self._loader, self._answers = None, iter(())
+
+    def _begun(self) -> Iterator[Answer]:
+        try:
+            if self._loader is None:
+                self._loader = self._started()
+            return iter(self._loader)
+        except OSError as error:
+            # A socket's path is in the folder of TMPDIR, and may have about a hundred characters.
+            is_long = "path too long" in str(error)
+            shorter = f"name a shorter folder in TMPDIR than {gettempdir()}, or " if is_long else ""
+            words = f"cannot start processes that read images ({error.strerror or error})"
+            raise DataError(f"{words}: {shorter}use workers: 0, which needs none") from None
 
     def _started(self) -> DataLoader[Answer]:
         atexit.register(_close, weakref.ref(self))

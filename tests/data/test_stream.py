@@ -6,11 +6,13 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader
 
 from sparsenet.data.decoding import decode
 from sparsenet.data.folders import ImageFiles, list_images
@@ -241,7 +243,34 @@ if __name__ == "__main__":
     files = list_images(Path(sys.argv[1]), train=True)
     stream = Stream(files, 4, workers=1, transform=Transform(resize=(14, 12)))
     stream.batch(0)
+    stream.batch(1)  # the processes begin where one follows another
 """
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            OSError("AF_UNIX path too long"),
+            "(AF_UNIX path too long): name a shorter folder in TMPDIR than {}, or use",
+        ),
+        (
+            OSError(11, "Resource temporarily unavailable"),
+            "(Resource temporarily unavailable): use",
+        ),
+    ],
+)
+def test_processes_that_cannot_be_started(files, monkeypatch, error, words):
+    def refuse(_loader):
+        raise error
+
+    monkeypatch.setattr(DataLoader, "__iter__", refuse)
+    stream = Stream(files, 4, workers=1, transform=Transform(resize=EXACT))
+    stream.batch(0)
+    with pytest.raises(DataError) as caught:
+        stream.batch(1)
+    expected = f"cannot start processes that read images {words} workers: 0, which needs none"
+    assert str(caught.value) == expected.format(gettempdir())
 
 
 def test_a_program_ends_though_it_has_not_closed_its_stream(folder, tmp_path):
