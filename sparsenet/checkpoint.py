@@ -64,7 +64,11 @@ class SolverState:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A net after `iter` updates. `accuracy` holds what was measured on it, by phase."""
+    """A net after `iter` updates. `accuracy` holds what was measured on it, by phase.
+
+    `mean_image` was subtracted from its images; `classes` are the names of its labels, where they
+    are those of folders.
+    """
 
     __pydantic_config__ = _CHECKED
 
@@ -74,6 +78,7 @@ class Checkpoint:
     constraints: tuple[Constraint, ...] = ()
     accuracy: dict[str, float] = field(default_factory=dict)
     mean_image: Tensor | None = None
+    classes: tuple[str, ...] | None = None
     solver: SolverState | None = None
 
     @property
@@ -98,6 +103,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
             vars(item) | {"weights": list(item.weights)} for item in checkpoint.constraints
         ],
         "mean_image": None,
+        "classes": None if checkpoint.classes is None else list(checkpoint.classes),
         "solver": None,
     }
     if checkpoint.mean_image is not None:

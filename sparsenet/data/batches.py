@@ -25,6 +25,7 @@ class Options(TypedDict, total=False):
 
     transform: Transform
     mean_image: Tensor | None
+    classes: tuple[str, ...] | None
     train: bool
     shuffle: bool
     seed: int
@@ -49,7 +50,8 @@ class Batches(ABC):
     `stored` is the images' (channels, height, width) before the crop, or unless they are `alike`
     the least of them; `labels` int64 (N,);
     `mean_image` float32 of that shape, needed where the transform has `mean: train` and ignored
-    elsewhere. Raises DataError where the mean image or the transform does not fit the images.
+    elsewhere; `classes` are the names of the labels, where they have any. Raises DataError where
+    the mean image or the transform does not fit the images.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Batches(ABC):
         alike: bool = True,
         transform: Transform = _PLAIN,
         mean_image: Tensor | None = None,
+        classes: tuple[str, ...] | None = None,
         train: bool = False,
         shuffle: bool = False,
         seed: int = 0,
@@ -73,6 +76,7 @@ class Batches(ABC):
         except ValueError as error:
             raise DataError(str(error)) from None
         self.mean_image = _fitting(mean_image, stored) if transform.mean else None
+        self.classes = classes
         self.label_values = torch.unique(labels).tolist()
         """The labels that occur, ascending."""
         assert batch_size % share[1] == 0 or not train, "processes train on equal shares"

@@ -39,31 +39,43 @@ class ImageFiles:
     classes: tuple[str, ...]
 
 
-def list_images(folder: Path, train: bool) -> ImageFiles:
+@dataclass(frozen=True)
+class Classes:
+    """The classes that a net is trained on, by label, and in words what has them."""
+
+    names: tuple[str, ...]
+    origin: str
+
+
+def list_images(folder: Path, train: bool, known: Classes | None = None) -> ImageFiles:
     """List the training part (`folder`/train) or the test part (`folder`/val, else `folder`/test).
 
-    No image is opened. Raises DataError, a line for each file or folder: one that is absent or
-    cannot be read, a class without images, classes of the test part that are not those of the
-    training part, and annotations that are broken or do not name the images that there are.
+    Its classes have to be those `known`; left out: those of the training part. No image is opened.
+    Raises DataError, a line for each file or folder: one that is absent or cannot be read, a class
+    without images, other classes, and annotations that are broken or do not name the images that
+    there are.
     """
     try:
         if not folder.is_dir():
             remedy = "say with root and folder, or SPARSENET_DATA, where it is"
             raise DataError(f"{folder}: no such folder: {remedy}")
+        if known and not train:
+            return _test_part(folder, known)
         part = folder / "train"
-        classes = _folders_in(part) or _no_folders(part)
-        return _by_folder(part, classes, classes) if train else _test_part(folder, classes)
+        found = _folders_in(part) or _no_folders(part)
+        classes = known or Classes(found, str(part))
+        return _by_folder(part, found, classes) if train else _test_part(folder, classes)
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from None
 
 
-def _test_part(folder: Path, classes: tuple[str, ...]) -> ImageFiles:
+def _test_part(folder: Path, classes: Classes) -> ImageFiles:
     part = folder / ("val" if os.path.lexists(folder / "val") else "test")
     found = _folders_in(part)
     is_annotated = (part / ANNOTATIONS).is_file()
     if is_annotated and (IMAGES in found or not found):
         return _by_annotation(part, part / IMAGES if found else part, classes)
-    if found == (IMAGES,) and IMAGES not in classes:
+    if found == (IMAGES,) and IMAGES not in classes.names:
         needs = f"it should name the class of each image in {part / IMAGES} (FILE<tab>CLASS)"
         raise DataError(f"{part / ANNOTATIONS}: no such file; {needs}")
     return _by_folder(part, found or _no_folders(part), classes)
@@ -92,15 +104,15 @@ def _no_folders(part: Path) -> NoReturn:
     raise DataError(f"{part}: {images:,} images lie in {part.name} itself: {remedy}")
 
 
-def _by_folder(part: Path, found: Sequence[str], classes: tuple[str, ...]) -> ImageFiles:
-    train, faults = part.parent / "train", Faults()
-    for name in sorted(set(found).difference(classes)):
-        faults.add(f"{part / name}: no such class in {train}", name, classes)
+def _by_folder(part: Path, found: Sequence[str], classes: Classes) -> ImageFiles:
+    faults = Faults()
+    for name in sorted(set(found).difference(classes.names)):
+        faults.add(f"{part / name}: no such class in {classes.origin}", name, classes.names)
     paths: list[Path] = []
     labels: list[int] = []
-    for label, name in enumerate(classes):
+    for label, name in enumerate(classes.names):
         if name not in found:
-            faults.add(f"{part}: lacks the class {name!r} of {train}")
+            faults.add(f"{part}: lacks the class {name!r} of {classes.origin}")
             continue
         images = list(_images_below(part / name))
         if not images:
@@ -108,7 +120,7 @@ def _by_folder(part: Path, found: Sequence[str], classes: tuple[str, ...]) -> Im
         paths += images
         labels += [label] * len(images)
     faults.raise_any()
-    return ImageFiles(tuple(paths), torch.tensor(labels), classes)
+    return ImageFiles(tuple(paths), torch.tensor(labels), classes.names)
 
 
 def _images_below(folder: Path) -> Iterator[Path]:
@@ -138,7 +150,7 @@ def _identity(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _by_annotation(part: Path, folder: Path, classes: tuple[str, ...]) -> ImageFiles:
+def _by_annotation(part: Path, folder: Path, classes: Classes) -> ImageFiles:
     """The images of one folder, by the classes that the part's annotations tell."""
     annotations, faults = part / ANNOTATIONS, Faults()
     with os.scandir(folder) as entries:
@@ -148,27 +160,26 @@ def _by_annotation(part: Path, folder: Path, classes: tuple[str, ...]) -> ImageF
     for name in sorted(present - labels.keys()):
         faults.add(f"{folder / name}: not in {annotations}")
     faults.raise_any()
-    for label in sorted(set(range(len(classes))) - set(labels.values())):
-        faults.add(f"{annotations}: no image of the class {classes[label]!r}")
+    for label in sorted(set(range(len(classes.names))) - set(labels.values())):
+        faults.add(f"{annotations}: no image of the class {classes.names[label]!r}")
     faults.raise_any()
     ordered = sorted(present, key=lambda name: (labels[name], name))
     paths = tuple(folder / name for name in ordered)
-    return ImageFiles(paths, torch.tensor([labels[name] for name in ordered]), classes)
+    return ImageFiles(paths, torch.tensor([labels[name] for name in ordered]), classes.names)
 
 
 def _annotated(
-    path: Path, folder: Path, present: set[str], classes: tuple[str, ...], faults: Faults
+    path: Path, folder: Path, present: set[str], classes: Classes, faults: Faults
 ) -> dict[str, int]:
     """The label of each image that a file of annotations names; what is wrong goes to `faults`."""
-    label_of = {name: label for label, name in enumerate(classes)}
+    label_of = {name: label for label, name in enumerate(classes.names)}
     labels: dict[str, int] = {}
     for place, line in _lines(path):
         name, of, *_ = *line.split("\t"), ""
         if not (name and of):
             faults.add(f"{place}: not FILE<tab>CLASS: {line[:80]!r}")
         elif of not in label_of:
-            train = path.parent.parent / "train"
-            faults.add(f"{place}: no class {of!r} in {train}", of, classes)
+            faults.add(f"{place}: no class {of!r} in {classes.origin}", of, classes.names)
         elif name not in present:
             faults.add(f"{place}: no image {name!r} in {folder}")
         elif name in labels:

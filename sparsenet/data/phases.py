@@ -32,6 +32,7 @@ def open_phases(
     device: torch.device | str = "cpu",
     mean_image: Tensor | None = None,
     *,
+    classes: tuple[str, ...] | None = None,
     memory_format: torch.memory_format = torch.contiguous_format,
     share: tuple[int, int] = (0, 1),
     watch: Watch = unwatched,
@@ -40,10 +41,10 @@ def open_phases(
     """The batches of every phase that has a Data layer, VAL only where that one has a `split`.
 
     Files are read once, and the mean image that a TEST layer's `mean: train` asks for is that of
-    the samples the TRAIN layer trains on. `watch` and `warn` are those of `Sets`, the other
-    arguments and errors those of `open_phase`.
+    the samples the TRAIN layer trains on. `watch`, `warn` and `classes` are those of `Sets`, the
+    other arguments and errors those of `open_phase`.
     """
-    sets = Sets(watch, warn, share[1])
+    sets = Sets(watch, warn, share[1], classes)
     phases: dict[Phase, Batches] = {}
     for phase, layer in sorted(layers.items(), key=lambda item: item[0] != "TRAIN"):
         batches = open_phase(
@@ -94,6 +95,7 @@ def open_phase(
     options = Options(
         transform=layer.transform,
         mean_image=mean_image,
+        classes=sets.classes.names if sets.classes else None,
         train=train,
         shuffle=train and layer.shuffle,
         seed=seed,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sparsenet.data.decoded import decoded_set
-from sparsenet.data.folders import ImageFiles, list_images
+from sparsenet.data.folders import Classes, ImageFiles, list_images
 from sparsenet.data.options import DataOptions
 from sparsenet.data.raw import RawSet
 from sparsenet.data.sources import IMAGE_FOLDER, load_source
@@ -48,13 +48,19 @@ class Sets:
     """Reads or lists each set once, and decides which image folders are held in memory.
 
     `watch` is shown long work, `warn` what was left out; `processes` train together on this
-    machine and share its memory.
+    machine and share its memory. `classes` are those of image folders that the net was trained on;
+    left out: those of the first one.
     """
 
     def __init__(
-        self, watch: Watch = unwatched, warn: Warn = warnings.warn, processes: int = 1
+        self,
+        watch: Watch = unwatched,
+        warn: Warn = warnings.warn,
+        processes: int = 1,
+        classes: tuple[str, ...] | None = None,
     ) -> None:
         self.watch, self.warn = watch, warn
+        self.classes = None if classes is None else Classes(classes, "the training")
         self.bad: set[str] = set()
         """Files that were told of because no image could be read from them."""
         self._room: int | None = None
@@ -74,7 +80,8 @@ class Sets:
     def _open(self, layer: DataOptions, train: bool) -> RawSet | FileSet:
         if layer.source != IMAGE_FOLDER:
             return load_source(layer.source, layer.path, train, layer.download)
-        files = list_images(layer.path, train)
+        files = list_images(layer.path, train, self.classes)
+        self.classes = self.classes or Classes(files.classes, str(layer.path / "train"))
         name = _name(layer.path)
         size = layer.transform.exact_size
         if size is None or not self._held(layer, len(files.paths) * prod(size)):

@@ -113,11 +113,13 @@ def build(
     mean_image: Tensor | None = None,
     display: Display | None = None,
     net: Net | None = None,
+    classes: tuple[str, ...] | None = None,
 ) -> Parts:
     """Build everything a training needs, but for a `net` that is built already.
 
-    Raises DataError where the data cannot be had, and ConfigError where they have labels beyond the
-    net's scores.
+    `mean_image` and `classes` are those of a training that goes on. Raises DataError where the data
+    cannot be had or are of other classes, and ConfigError where they have labels beyond the net's
+    scores.
     """
     shown = display or Quiet()
     config = configuration.solver
@@ -130,6 +132,7 @@ def build(
         seed=config.random_seed,
         device=device,
         memory_format=memory_format_of(device),
+        classes=classes,
         share=(ranks.rank(), ranks.size()),
         watch=shown.counting,
         warn=shown.warn,

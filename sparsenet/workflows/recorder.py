@@ -47,6 +47,7 @@ def checkpoint_of(
         constraints=tuple(Constraint(ball.name, ball.weights, t) for ball, t in in_force),
         accuracy=accuracy or {},
         mean_image=parts.mean_image,
+        classes=parts.batches["TRAIN"].classes,
         solver=None if lines is None else state,
     )
 

@@ -37,7 +37,7 @@ def evaluate_checkpoint(
         stored.device,
         stored.checkpoint.mean_image,
         training=graphs["TRAIN"].data,
-        sets=Sets(shown.counting, shown.warn),
+        sets=Sets(shown.counting, shown.warn, classes=stored.checkpoint.classes),
         memory_format=memory_format_of(stored.device),
     )
     if not batches:

@@ -115,7 +115,8 @@ def train(solver: Path, options: TrainOptions, display: Display) -> TrainResult:
     if found is None:
         parts = _build(configuration, device, first, display)
     else:
-        parts = build(configuration, device, found.snapshot.mean_image, display)
+        seen = found.snapshot
+        parts = build(configuration, device, seen.mean_image, display, classes=seen.classes)
     loop = parts.loop()
     if found is not None:
         restore_(loop, found)

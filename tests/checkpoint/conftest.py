@@ -33,6 +33,7 @@ def example(**changes: Any) -> Checkpoint:
         constraints=(Constraint("ip", ("ip.weight",), 6),),
         accuracy={"VAL": 0.1 + 0.2},
         mean_image=torch.rand(1, 2, 2, generator=generator),
+        classes=("ant", "bee"),
         solver=SolverState(
             history={"ip.weight": {"velocity": torch.rand(4, 3)}, "ip.bias": {}},
             pending={"ip.weight": torch.rand(4, 3)},

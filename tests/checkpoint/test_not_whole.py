@@ -99,7 +99,7 @@ def test_every_part_is_needed_and_there_is_no_other(saved: Path) -> None:
     whole = content(saved)
     for name in whole.keys() - {"format", "version"}:
         torch.save({key: value for key, value in whole.items() if key != name}, saved)
-        if name in ("accuracy", "constraints", "mean_image", "solver"):
+        if name in ("accuracy", "constraints", "mean_image", "classes", "solver"):
             load_checkpoint(saved)
         else:
             assert refusal(saved) == f"not a whole checkpoint: {name}: Field required"
@@ -113,8 +113,8 @@ def test_every_part_is_needed_and_there_is_no_other(saved: Path) -> None:
 
 WRONG: list[tuple[str, object]] = [
     ("iter", -1), ("iter", "seven"), ("iter", None), ("weights", [1]), ("weights", {"w": 1.0}),
-    ("accuracy", {"VAL": "good"}), ("accuracy", 0.5), ("mean_image", [1.0]), ("config", []),
-    ("config", {}), ("config", {"net": "net.yaml"}), ("config", {"net": {"layers": [1]}}),
+    ("accuracy", {"VAL": "good"}), ("accuracy", 0.5), ("mean_image", [1.0]), ("classes", [7]),
+    ("config", []), ("config", {}), ("config", {"net": "net.yaml"}), ("config", {"net": {"layers": [1]}}),
     ("config", CONFIG | {"base_lr": torch.ones(2)}), ("constraints", [{"name": "a"}]),
     ("constraints", [{"name": "a", "weights": [], "t": -1}]), ("constraints", 3), ("solver", 1),
 ]  # fmt: skip

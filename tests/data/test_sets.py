@@ -181,6 +181,17 @@ def test_what_only_the_files_tell(layer, root, keys, message):
     assert str(caught.value).startswith(message.format(root / "set"))
 
 
+def test_another_folder_is_tested_on_by_the_classes_of_the_first(layer, root, tmp_path):
+    other = make_folder(tmp_path / "other", classes=("bee", "cat", "dog"))
+    layers = {"TRAIN": layer(), "TEST": layer(folder=str(other))}
+    with pytest.raises(DataError) as caught:
+        open_phases(layers, 0)
+    assert str(caught.value).splitlines() == [
+        f"{other}/val/dog: no such class in {root}/set/train",
+        f"{other}/val: lacks the class 'ant' of {root}/set/train",
+    ]
+
+
 def test_the_folder_may_be_absolute_or_left_out(layer, root):
     for keys in ({"folder": str(root / "set"), "root": "/"}, {"root": str(root / "set")}):
         given = layer(**keys).model_dump(exclude_unset=True)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from sparsenet.data.raw import DataError
 from sparsenet.errors import ConfigError
 from sparsenet.progress import Quiet
 from sparsenet.workflows.test import evaluate_checkpoint
@@ -66,6 +67,30 @@ def test_a_streamed_training_is_the_one_in_memory_and_is_resumed_bit_for_bit(sol
     score = evaluate_checkpoint(streamed / "best.pt")
     assert evaluate_checkpoint(streamed / "best.pt", overrides=STREAMED) == score
     assert score.samples == 9
+
+
+def test_a_test_elsewhere_needs_no_training_images_but_the_classes_of_the_training(solver):
+    best = run(solver, "held") / "best.pt"
+    (solver.parent / "set" / "train").rename(solver.parent / "trained on")
+    assert evaluate_checkpoint(best, overrides=STREAMED) == evaluate_checkpoint(best)
+    tested = solver.parent / "set" / "val"
+    (tested / "bee").rename(tested / "wasp")
+    with pytest.raises(DataError) as caught:
+        evaluate_checkpoint(best)
+    assert str(caught.value).splitlines() == [
+        f"{tested}/wasp: no such class in the training",
+        f"{tested}: lacks the class 'bee' of the training",
+    ]
+
+
+def test_no_training_goes_on_with_other_classes(solver):
+    folder = run(solver, "held", "max_iter=11")
+    trained = solver.parent / "set" / "train"
+    for part in (trained, trained.with_name("val")):
+        (part / "ant").rename(part / "zebra")
+    with pytest.raises(DataError, match=f"^{trained}/zebra: no such class in the training\n"):
+        run(solver, "held", resume="auto")
+    assert not (folder / "iter_14.pt").exists()
 
 
 def test_labels_beyond_the_scores_name_layer_classes_and_scores():
