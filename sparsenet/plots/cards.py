@@ -44,8 +44,8 @@ class Card:
 def cards_of(layers: Sequence[Layer], wires: Sequence[Wire]) -> tuple[list[Card], list[Arrow]]:
     """The boxes, and the arrows between them.
 
-    A layer shares the box of the one before it where nothing else reads that one, and its output
-    has the same shape and costs no multiplication.
+    A layer shares the box of the one before it where both are of one block, nothing else reads that
+    one, and its output has the same shape and costs no multiplication.
     """
     readers = Counter(wire.source for wire in wires)
     sources = {wire.target: wire for wire in wires}
@@ -56,6 +56,7 @@ def cards_of(layers: Sequence[Layer], wires: Sequence[Wire]) -> tuple[list[Card]
         wire = sources.get(place)
         small = [tuple(shape) for shape in layer["output_shapes"]] == [wire and wire.shape]
         small &= not layer["multiply_accumulates"]
+        small &= not wire or _around(layer) == _around(layers[wire.source])
         if wire and small and reads[place] == readers[wire.source] == 1:
             home[place] = home[wire.source]
             boxes[home[place]].append(layer)
@@ -63,9 +64,15 @@ def cards_of(layers: Sequence[Layer], wires: Sequence[Wire]) -> tuple[list[Card]
             home[place] = len(boxes)
             boxes.append([layer])
     arrows = dict.fromkeys(Arrow(home[w.source], home[w.target], w.shape) for w in wires)
-    blocks = {layer["name"].rpartition("/")[0] for layer in layers} - {""}
+    blocks = set(map(_around, layers)) - {""}
     cards = [Card(tuple(box), _block_of(box[0]["name"], blocks)) for box in boxes]
     return cards, [arrow for arrow in arrows if arrow.source != arrow.target]
+
+
+def _around(layer: Layer) -> str:
+    """The name of the innermost block that the layer is in, nothing for the net's own."""
+    name: str = layer["name"]
+    return name.rpartition("/")[0]
 
 
 def _block_of(name: str, blocks: set[str]) -> str:

@@ -36,6 +36,22 @@ def test_what_is_read_twice_stands_alone() -> None:
     assert [len(card.layers) for card in cards(made.document())] == [1, 1, 1, 1]
 
 
+def test_layers_of_two_blocks_or_of_the_net_itself_share_no_box() -> None:
+    made = Made()
+    made.convolution("conv", 8)
+    for name in ("a/0/bn", "a/0/relu", "a/1/bn", "a/1/down/bn", "bn", "relu"):
+        made.add(name, "BatchNormScale" if name.endswith("bn") else "ReLU")
+    names = [[layer["name"] for layer in card.layers] for card in cards(made.document())]
+    assert names == [
+        ["data"],
+        ["conv", "conv_bn", "conv_relu"],
+        ["a/0/bn", "a/0/relu"],
+        ["a/1/bn"],
+        ["a/1/down/bn"],
+        ["bn", "relu"],
+    ]
+
+
 def test_arrows_go_between_boxes_once() -> None:
     net = inception(1)
     found, arrows = cards_of(net["layers"], [w for w in wires_of(net["layers"]) if not w.is_label])
