@@ -114,7 +114,8 @@ def test_every_part_is_needed_and_there_is_no_other(saved: Path) -> None:
 WRONG: list[tuple[str, object]] = [
     ("iter", -1), ("iter", "seven"), ("iter", None), ("weights", [1]), ("weights", {"w": 1.0}),
     ("accuracy", {"VAL": "good"}), ("accuracy", 0.5), ("mean_image", [1.0]), ("classes", [7]),
-    ("config", []), ("config", {}), ("config", {"net": "net.yaml"}), ("config", {"net": {"layers": [1]}}),
+    ("config", []), ("config", {}), ("config", {"net": "net.yaml"}),
+    ("config", {"net": {"layers": [1]}}),
     ("config", CONFIG | {"base_lr": torch.ones(2)}), ("constraints", [{"name": "a"}]),
     ("constraints", [{"name": "a", "weights": [], "t": -1}]), ("constraints", 3), ("solver", 1),
 ]  # fmt: skip
