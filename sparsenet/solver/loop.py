@@ -12,6 +12,7 @@ import torch
 
 from sparsenet.config.solver import SolverConfig
 from sparsenet.data.batches import Batches
+from sparsenet.data.raw import DataError
 from sparsenet.errors import SparsenetError
 from sparsenet.layers.base import Phase
 from sparsenet.net import Net
@@ -90,32 +91,44 @@ class Loop:
 
         Processes that train together stop after the same update. Raises NotFiniteError at the
         first loss that is not finite, on a GPU at the first that is shown, and rather than leave or
-        have saved weights that are not finite; UnequalError where the processes' weights differ.
+        have saved weights that are not finite; UnequalError where the processes' weights differ;
+        DataError, with the state of the last update, but for what `stepper.spoilt` says.
         """
         config = self.config
         self.stepper.exchange.stopping = stopping
         self.clock.start()
         while self.step < config.max_iter and not self.progress.finished:
-            if self._test_due():
-                self._test(listener)
-            if self._enter_stage(listener):
-                break
-            loss = self._update()
-            shown = config.display and self.step % config.display == 0
-            # On a GPU to look at the loss is to wait for it: there it is looked at when shown.
-            if (shown or self.stepper.watchful) and not math.isfinite(float(loss)):
-                words = f"the loss is not finite at iteration {self.step}"
-                raise NotFiniteError(f"{words}: {self._cause()}")
-            if shown:
-                listener.displayed(self._line(self.step) | {"loss": float(loss)})
-            self.step += 1
-            listener.advanced(self)
-            if config.snapshot and self.step % config.snapshot == 0:
-                self._require_finite()
-                listener.snapshot(self)
-            if self.stepper.exchange.stop():
-                break
+            before = self.progress, self.best
+            try:
+                if self._advance(listener):
+                    break
+            except DataError:
+                # A test may have been made since the last update: who goes on makes it again.
+                self.progress, self.best = before
+                raise
         self._require_finite()
+
+    def _advance(self, listener: Listener) -> bool:
+        """What is due, and one update; True when training is to end."""
+        config = self.config
+        if self._test_due():
+            self._test(listener)
+        if self._enter_stage(listener):
+            return True
+        loss = self._update()
+        shown = config.display and self.step % config.display == 0
+        # On a GPU to look at the loss is to wait for it: there it is looked at when shown.
+        if (shown or self.stepper.watchful) and not math.isfinite(float(loss)):
+            words = f"the loss is not finite at iteration {self.step}"
+            raise NotFiniteError(f"{words}: {self._cause()}")
+        if shown:
+            listener.displayed(self._line(self.step) | {"loss": float(loss)})
+        self.step += 1
+        listener.advanced(self)
+        if config.snapshot and self.step % config.snapshot == 0:
+            self._require_finite()
+            listener.snapshot(self)
+        return self.stepper.exchange.stop()
 
     @property
     def over(self) -> bool:

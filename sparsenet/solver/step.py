@@ -49,6 +49,9 @@ class Stepper:
         self.compiled = Compiled(net, batches.device) if config.compile else None
         self.watchful = batches.device.type == "cpu"
         """Whether each loss is looked at, which elsewhere would be to wait for it."""
+        self.spoilt = False
+        """Whether an update that was not made, its data failing, has changed statistics."""
+        self._remembers = bool(net.statistics())
         self._random = any(isinstance(m, nn.Dropout) for m in net.modules())
 
     def _with_rules(self, blob: Blob) -> _Trained:
@@ -103,9 +106,11 @@ class Stepper:
             if self._trained:
                 torch.autograd.backward(loss)
             total = loss.detach() if total is None else total + loss.detach()
+            self.spoilt = self._remembers
             if self.compiled and self.compiled.replays and self.config.iter_size > 1:
                 total = self._copied(total)
         assert total is not None
+        self.spoilt = False
         return total / self.config.iter_size
 
     def _parts(self, step: int) -> range:

@@ -67,6 +67,9 @@ class Follower:
     def snapshot(self, loop: Loop) -> None:
         """Nothing."""
 
+    def interrupted(self, loop: Loop) -> None:
+        """Nothing."""
+
     def best(self, loop: Loop, score: Score) -> None:
         """Nothing."""
 
@@ -90,6 +93,7 @@ class Recorder(Follower):
         weights = [blob for blob in parts.net.blobs if blob.is_weight]
         self._sizes = {blob.layer.name: blob.tensor.numel() for blob in weights}
         self._saved: tuple[object, ...] = ()
+        self._lines = log.lines
 
     def displayed(self, line: dict[str, Any]) -> None:
         """Log and show loss and learning rate."""
@@ -124,12 +128,19 @@ class Recorder(Follower):
 
         Raises FileError, and NotFiniteError rather than save weights that are not finite.
         """
-        now = (loop.step, loop.progress, self.log.lines)
+        self._save(loop, self.log.lines)
+
+    def interrupted(self, loop: Loop) -> None:
+        """Save the state of the last update; what was logged after it will be made again."""
+        self._save(loop, self._lines)
+
+    def _save(self, loop: Loop, lines: int) -> None:
+        now = (loop.step, loop.progress, lines)
         if now == self._saved:
             return
         path = self.folder.snapshot(loop.step)
         self.log.sync()
-        save_checkpoint(path, checkpoint_of(self.parts, loop, lines=self.log.lines))
+        save_checkpoint(path, checkpoint_of(self.parts, loop, lines=lines))
         self.folder.keep_newest(self.parts.config.snapshot_keep)
         self._saved = now
         self.display.note(f"Snapshot {path}")
@@ -142,6 +153,7 @@ class Recorder(Follower):
 
     def advanced(self, loop: Loop) -> None:
         """Move the bar."""
+        self._lines = self.log.lines
         self.display.advanced(loop.step)
 
     def _promised(self, counts: dict[str, int]) -> float:

@@ -152,7 +152,12 @@ def _require_shapes(
 def _differing(data: dict[str, Any], configuration: Configuration) -> list[str]:
     """Keys that differ, but for those that change no weight: a longer run is the same so far."""
     longer = configuration.solver.lr_policy != "poly"
-    found = differing_keys(comparable(data), comparable(configuration.data))
+    earlier, ours = comparable(data), comparable(configuration.data)
+    for before, now in zip(earlier["net"]["layers"], ours["net"]["layers"], strict=False):
+        if now.get("on_bad_image") == "skip":
+            # Where a bad image would have been an error, none has been met so far.
+            before["on_bad_image"] = "skip"
+    found = differing_keys(earlier, ours)
     return [key for key in found if not (key == "max_iter" and longer)]
 
 

@@ -13,6 +13,7 @@ import torch
 
 from sparsenet import ranks
 from sparsenet.config.load import Configuration, load_solver
+from sparsenet.data.raw import DataError
 from sparsenet.errors import ConfigError
 from sparsenet.metrics import MetricsLog
 from sparsenet.progress import Display, Quiet
@@ -31,7 +32,7 @@ from sparsenet.workflows.build import (
 from sparsenet.workflows.recorder import Follower, Recorder, checkpoint_of
 from sparsenet.workflows.results import Results, write_results
 from sparsenet.workflows.resume import keep_best_, restore_
-from sparsenet.workflows.signals import StoppedError, stop_on_signals
+from sparsenet.workflows.signals import StoppedError, StopRequest, stop_on_signals
 from sparsenet.workflows.start import find_start, open_folder
 from sparsenet.workflows.tensorboard import EventFiles, require_tensorboard
 from sparsenet.workflows.weights import fitting_mean, load_weights, take_weights
@@ -195,15 +196,31 @@ def _run(
         stack.callback(display.end)
         display.begin(loop.step, parts.config.max_iter)
         try:
-            loop.run(recorder, stopping)
+            _run_loop(loop, recorder, stopping)
             recorder.snapshot(loop)
             stopping.at_once = True
             for number in filter(None, ranks.gathered(stopping.signal)):
-                words = f"stopped after {loop.step} updates; --resume auto goes on from there"
-                raise StoppedError(number, words)
+                raise StoppedError(number, _stopped(loop))
             loop.close(recorder)
             return write_results(parts, loop, folder, checkpoint_of(parts, loop))
         except NotFiniteError as error:
             newest = next(iter(folder.snapshots()), None)
             kept = f"the last good snapshot is {newest}" if newest else "there is no snapshot"
             raise NotFiniteError(f"{error}; {kept}") from None
+
+
+def _run_loop(loop: Loop, recorder: Follower, stopping: StopRequest) -> None:
+    """Run it; where the data fail, save what was reached, and say so in the DataError."""
+    begun = loop.step
+    try:
+        loop.run(recorder, stopping)
+    except DataError as error:
+        # Beside others this process alone cannot know whether their state is whole too.
+        if loop.step == begun or loop.stepper.spoilt or ranks.size() > 1:
+            raise
+        recorder.interrupted(loop)
+        raise DataError(f"{error}; {_stopped(loop)}") from None
+
+
+def _stopped(loop: Loop) -> str:
+    return f"stopped after {loop.step} updates; --resume auto goes on from there"

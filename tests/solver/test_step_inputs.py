@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from sparsenet.data.raw import DataError
 from sparsenet.regularization.schedule import Progress
 from sparsenet.solver.lr_policies import learning_rate
 from tests.small import inner_product, net_data, parts
@@ -19,6 +20,28 @@ def test_the_loss_is_the_mean_over_iter_size_before_the_update():
             run.net(*run.batches["TRAIN"].batch(index), "TRAIN").loss.item() for index in (6, 7, 8)
         ]
     assert stepper_of(run).step(2, Progress()).item() == pytest.approx(np.mean(losses))
+
+
+@pytest.mark.parametrize(("batch", "spoilt"), [(6, False), (7, True)])
+def test_data_that_fail_amid_an_update_have_spoilt_the_statistics(batch, spoilt, monkeypatch):
+    norm = {"name": "norm", "type": "BatchNorm"}
+    run = parts(net_data(inner_product("ip1", 12), norm, inner_product("ip2", 10)), iter_size=2)
+    stepper, taken = stepper_of(run), run.batches["TRAIN"].batch
+
+    def failing(index):
+        if index == batch:
+            raise DataError("gone")
+        return taken(index)
+
+    monkeypatch.setattr(run.batches["TRAIN"], "batch", failing)
+    for step in range(3):
+        stepper.step(step, Progress())
+    before = {name: tensor.clone() for name, tensor in run.net.weights().items()}
+    with pytest.raises(DataError):
+        stepper.step(3, Progress())
+    assert stepper.spoilt is spoilt
+    same = all(torch.equal(tensor, before[name]) for name, tensor in run.net.weights().items())
+    assert same is not spoilt
 
 
 def test_iter_size_batches_are_one_batch_of_their_sum():

@@ -93,6 +93,59 @@ def test_no_training_goes_on_with_other_classes(solver):
     assert not (folder / "iter_14.pt").exists()
 
 
+class Damaging(Quiet):
+    """Empties the training images when an event of the run comes."""
+
+    def __init__(self, files: dict[Path, bytes], event: str, step: int) -> None:
+        self.files, self.when = files, (event, step)
+
+    def _now(self, event: str, step: int) -> None:
+        for path in self.files if (event, step) == self.when else ():
+            path.write_bytes(b"")
+
+    def advanced(self, step: int) -> None:
+        self._now("advanced", step)
+
+    def tested(self, line: dict[str, Any], density: float) -> None:
+        self._now("tested", line["iter"])
+
+
+STAGED = (
+    "regularization={ip: {type: l0, t: 50%}}",
+    "stages=[{t: {ip: 50%}, until: {accuracy: {within: 0, of: 1.0}, patience: 3, max_iters: 19},"
+    " on_miss: continue}, {t: {ip: 20%}}]",
+)
+
+
+@pytest.mark.parametrize(("event", "step"), [("tested", 16), ("advanced", 8), ("advanced", 13)])
+def test_images_that_cannot_be_read_any_more_lose_nothing(solver, event, step):
+    files = {path: path.read_bytes() for path in (solver.parent / "set/train").rglob("*.*")}
+    settings = (*STREAMED, *STAGED)
+    whole = run(solver, "whole", *settings)
+    options = TrainOptions(settings, output=solver.parent / "parts")
+    with pytest.raises(DataError) as raised:
+        train(solver, options, Damaging(files, event, step))
+    words = f"stopped after {step} updates; --resume auto goes on from there"
+    assert str(raised.value).endswith(f": the file is empty; {words}")
+    newest = solver.parent / f"parts/iter_{step}.pt"
+    before = newest.read_bytes()
+    with pytest.raises(DataError) as raised:  # of no update nothing is to be saved
+        run(solver, "parts", *settings, resume="auto")
+    assert str(raised.value).endswith(": the file is empty")
+    assert newest.read_bytes() == before
+    for path, content in files.items():
+        path.write_bytes(content)
+    assert_same_run(whole, run(solver, "parts", *settings, resume="auto"), 20)
+
+
+def test_a_run_goes_on_with_bad_images_skipped_but_not_with_less_care(solver):
+    skip, error = (f"net.layers.images.on_bad_image={word}" for word in ("skip", "error"))
+    run(solver, "run", *STREAMED, "max_iter=5")
+    run(solver, "run", *STREAMED, skip, "max_iter=7", resume="auto")
+    with pytest.raises(ConfigError, match=r"differs in net\.layers\.images\.on_bad_image;"):
+        run(solver, "run", *STREAMED, error, resume="auto")
+
+
 def test_labels_beyond_the_scores_name_layer_classes_and_scores():
     net = net_data(convolution("conv", 4), inner_product("ip", 9))
     with pytest.raises(ConfigError) as caught:
