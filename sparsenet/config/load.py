@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,22 @@ from sparsenet.config.overrides import merge_overrides
 from sparsenet.config.read import read_yaml
 from sparsenet.config.solver import SolverConfig, usage_problems
 from sparsenet.config.staging import stage_problems
-from sparsenet.errors import nearest
+from sparsenet.errors import Problem, nearest
 from sparsenet.record import KeyPath, check_record
 from sparsenet.record_words import shown
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """A checked configuration, and the plain merged data that makes it again."""
+    """A checked configuration, the plain merged data that makes it again, and where it stood."""
 
     solver: SolverConfig
     data: dict[str, Any]
+    document: Document = field(repr=False, compare=False)
+
+    def problem(self, path: KeyPath, message: str) -> Problem:
+        """What only the data or the machine can show to be wrong, with its place."""
+        return Problem(str(self.document.place(path)), self.document.key_text(path), message)
 
 
 def load_solver(path: Path, overrides: Iterable[str] = ()) -> Configuration:
@@ -95,7 +100,7 @@ def check(document: Document) -> Configuration:
             _report(document, stage_problems(known))
     document.raise_problems()
     assert solver is not None, "what is wrong with it has been raised"
-    return Configuration(solver, data)
+    return Configuration(solver, data, document)
 
 
 def _hides_relations(document: Document) -> bool:

@@ -126,7 +126,7 @@ def build(
     if net is None:
         net = build_net(config.net, config.random_seed, device)
     layers = {phase: graph.data for phase, graph in net.graphs.items()}
-    require_shares(layers["TRAIN"])
+    require_shares(layers["TRAIN"], configuration)
     opened = partial(
         open_phases,
         seed=config.random_seed,
@@ -142,22 +142,26 @@ def build(
         training: dict[Phase, Data] = {"TRAIN": layers["TRAIN"]}
         mean_image = ranks.first(lambda: opened(training)["TRAIN"].mean_image)
     batches = ranks.in_turn(lambda: opened(layers, mean_image=mean_image))
-    require_scores(net, batches)
+    require_scores(net, batches, configuration)
     return Parts(configuration, net, batches, schedule_of(config), device)
 
 
-def require_shares(data: Data) -> None:
+def require_shares(data: Data, configuration: Configuration) -> None:
     """Raise ConfigError where processes that train together cannot have as many rows each."""
     processes = ranks.size()
     if data.batch_size % processes:
         below = data.batch_size // processes * processes
         allowed = f"{below} or {below + processes}" if below else str(processes)
         words = f"{data.batch_size} cannot be divided evenly among {processes} processes"
-        place = f"net.layers.{data.name}.batch_size"
-        raise ConfigError(Problem("", place, f"{words}; it may be {allowed}"))
+        layers = configuration.solver.net.layers
+        index = next(place for place, layer in enumerate(layers) if layer is data)
+        path = ("net", "layers", index, "batch_size")
+        raise ConfigError(configuration.problem(path, f"{words}; it may be {allowed}"))
 
 
-def require_scores(net: Net, batches: Mapping[Phase, Batches]) -> None:
+def require_scores(
+    net: Net, batches: Mapping[Phase, Batches], configuration: Configuration
+) -> None:
     """Raise ConfigError naming each layer that has fewer scores than the labels have classes."""
     problems: dict[Problem, None] = {}
     for phase, opened in batches.items():
@@ -171,8 +175,8 @@ def require_scores(net: Net, batches: Mapping[Phase, Batches]) -> None:
             if counted and counted[-1] >= scores:
                 words = f"{scores} scores from {node.bottoms[0]!r}, but the labels of"
                 needed = f"{graph.data.name!r} in {phase} are of {counted[-1] + 1} classes"
-                place = f"net.layers.{layer.name}"
-                problems[Problem("", place, f"{words} {needed}")] = None
+                path = ("net", "layers", node.index)
+                problems[configuration.problem(path, f"{words} {needed}")] = None
     if problems:
         raise ConfigError(list(problems))
 

@@ -143,7 +143,7 @@ def _held_out(
         if phase in net.graphs
     }
     held_out = {phase: opened for phase, opened in batches.items() if opened is not None}
-    require_scores(net, held_out)
+    require_scores(net, held_out, configuration)
     return held_out
 
 

@@ -43,6 +43,6 @@ def evaluate_checkpoint(
     if not batches:
         held_out = "; VAL is what the TRAIN Data layer's split holds out" if phase == "VAL" else ""
         raise ConfigError(f"{path}: its net has no {phase} data{held_out}")
-    require_scores(stored.net, {phase: batches})
+    require_scores(stored.net, {phase: batches}, stored.configuration)
     with closing(batches):
         return evaluate(stored.net, batches, phase)

@@ -152,10 +152,20 @@ def test_labels_beyond_the_scores_name_layer_classes_and_scores():
         parts(net)
     words = "9 scores from 'ip', but the labels of 'digits' in"
     assert str(caught.value).splitlines() == [
-        f"net.layers.loss: {words} TRAIN are of 10 classes",
-        f"net.layers.accuracy: {words} TEST are of 10 classes",
-        f"net.layers.loss: {words} TEST are of 10 classes",
+        f"small: net.layers.loss: {words} TRAIN are of 10 classes",
+        f"small: net.layers.accuracy: {words} TEST are of 10 classes",
+        f"small: net.layers.loss: {words} TEST are of 10 classes",
     ]
     for layer in net["layers"][-2:]:
         layer["ignore_label"] = 9
     parts(net)
+
+
+def test_labels_beyond_the_scores_name_file_and_line(solver, tmp_path):
+    net = tmp_path / "net.yaml"
+    line = next(n for n, text in enumerate(net.read_text().splitlines(), 1) if "SoftmaxW" in text)
+    with pytest.raises(ConfigError) as caught:
+        run(solver, "run", *STREAMED, "net.layers.ip.num_output=2")
+    assert f"{net}:{line}: net.layers.loss: 2 scores from 'ip'" in str(caught.value).splitlines()[0]
+    assert caught.value.exit_code == 2
+    assert not (tmp_path / "run").exists()

@@ -155,7 +155,8 @@ def test_a_mistake_is_said_once_and_ends_all_with_2(solver: Path, tmp_path: Path
     process = start(solver, tmp_path / "run", f"{BATCH}15")
     out, err = process.communicate(timeout=300)
     assert out == ""
-    said = "net.layers.digits.batch_size: 15 cannot be divided evenly among 2 processes"
+    place = f"{BATCH}15".replace("=", " ", 1)
+    said = f"{place}: net.layers.digits.batch_size: 15 cannot be divided evenly among 2 processes"
     assert [line for line in err.splitlines() if line.startswith("error")] == [
         f"error: {said}; it may be 14 or 16"
     ]
