@@ -28,7 +28,11 @@ from sparsenet.workflows.train import TrainOptions, dry_run, train
 @click.option("--output", type=options.FOLDER, help="The run folder, over snapshot_prefix.")
 @options.device
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run in the run folder.")
-@click.option("--dry-run", is_flag=True, help="Build everything, print the table, train nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Build everything, print the table, train nothing; write only caches of the data.",
+)
 @click.option("--tensorboard", is_flag=True, help="Write event files too (an extra).")
 @options.as_json
 @options.quiet

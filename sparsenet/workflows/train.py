@@ -80,10 +80,11 @@ def dry_run(
     show: Callable[[ModelMemory], None],
     display: Display | None = None,
 ) -> None:
-    """Build everything, pass a sample through every phase, train nothing and write nothing.
+    """Build everything, pass a sample through every phase, train nothing and make no run folder.
 
-    What the net will take is for `show` first: it follows from the configuration, wherever the data
-    are. Raises as `train`.
+    The data are read as for a training, and so downloaded and decoded into the caches that it will
+    use. What the net will take is for `show` first: it follows from the configuration, wherever the
+    data are. Raises as `train`.
     """
     configuration = _read(solver, options)
     config = configuration.solver

@@ -12,7 +12,7 @@ from sparsenet.data.raw import DataError
 from sparsenet.errors import ConfigError
 from sparsenet.progress import Quiet
 from sparsenet.workflows.test import evaluate_checkpoint
-from sparsenet.workflows.train import TrainOptions, train
+from sparsenet.workflows.train import TrainOptions, dry_run, train
 from tests.data.image_folder import make_folder
 from tests.small import convolution, inner_product, net_data, parts
 from tests.workflows.conftest import assert_same_run, tensors, trace
@@ -91,6 +91,16 @@ def test_no_training_goes_on_with_other_classes(solver):
     with pytest.raises(DataError, match=f"^{trained}/zebra: no such class in the training\n"):
         run(solver, "held", resume="auto")
     assert not (folder / "iter_14.pt").exists()
+
+
+def test_a_dry_run_writes_the_caches_of_a_training_and_nothing_else(solver, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    before = set(tmp_path.rglob("*"))
+    dry_run(solver, TrainOptions(output=tmp_path / "run"), lambda _: None)
+    added = set(tmp_path.rglob("*")) - before
+    assert {path.relative_to(tmp_path).parts[0] for path in added} == {"cache"}
+    assert any(path.suffix == ".npy" for path in added)
 
 
 class Damaging(Quiet):
