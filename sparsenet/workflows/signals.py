@@ -69,17 +69,26 @@ def stop_on_signals() -> Iterator[StopRequest]:
 def ended_by_signals() -> Iterator[None]:
     """Inside the block SIGINT raises KeyboardInterrupt and SIGTERM TerminatedError, but once.
 
-    Whatever comes after the first is passed over, so that nothing disturbs the end that it began.
+    Whatever comes after the first in it is passed over, so that nothing disturbs the end that it
+    began. A signal that the block itself has come to ignore stays so.
     """
     if not _handles_signals():
         yield
         return
-    before = {number: signal.signal(number, _end) for number in _STOPPING}
+    has_ended = False
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        nonlocal has_ended
+        has_ended = True
+        pass_over_signals()
+        raise KeyboardInterrupt if number == signal.SIGINT else TerminatedError
+
+    before = {number: signal.signal(number, end) for number in _STOPPING}
     try:
         yield
     finally:
         for number, handler in before.items():
-            if signal.getsignal(number) is _end:
+            if has_ended or signal.getsignal(number) is end:
                 signal.signal(number, handler)
 
 
@@ -87,11 +96,6 @@ def pass_over_signals() -> None:
     """Let SIGINT and SIGTERM do nothing any more: for a process that is about to end anyway."""
     for number in _STOPPING:
         signal.signal(number, signal.SIG_IGN)
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    pass_over_signals()
-    raise KeyboardInterrupt if number == signal.SIGINT else TerminatedError
 
 
 def _handles_signals() -> bool:
