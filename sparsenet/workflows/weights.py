@@ -12,7 +12,7 @@ from torch import Tensor
 from sparsenet.checkpoint import is_checkpoint, load_checkpoint
 from sparsenet.config.graph import build_graph
 from sparsenet.config.net import NetConfig
-from sparsenet.errors import ConfigError, Problem
+from sparsenet.errors import ConfigError, Problem, printable
 from sparsenet.foreign.read import read_foreign
 from sparsenet.net import Net
 from sparsenet.workflows.copying import copy_weights, layers_of
@@ -77,12 +77,13 @@ def take_weights(net: Net, given: GivenWeights) -> list[str]:
         raise ConfigError([Problem(str(given.path), p.key, p.message) for p in lines]) from None
     own, theirs = layers_of(net.weights()), layers_of(given.weights)
     if not copied["copied"]:
-        words = f"it has {_told(theirs, theirs)}, and the net {_told(own, own)}"
+        has = printable(_told(theirs, theirs))
+        words = f"it has {has}, and the net {_told(own, own)}"
         raise ConfigError(f"{given.path}: no layer of its net is in this one: {words}")
     known = [f"Weights are those of torchvision's {given.net}"] if given.net else []
     wholes = {"copied": own, "fresh": own, "unused": theirs}
     return known + [
-        f"Weights {words}: {_told(layers, wholes[words])}"
+        f"Weights {words}: {printable(_told(layers, wholes[words]))}"
         for words, layers in copied.items()
         if layers
     ]

@@ -152,6 +152,14 @@ def test_without_a_mean_image_none_is_missed(trained: Path, tmp_path: Path) -> N
 # Deep nets
 
 
+def test_a_name_in_a_file_forges_no_line_and_steers_no_terminal() -> None:
+    given = {"conv.weight": torch.ones(SHAPES["conv.weight"])}
+    name = "\x1b[31mevil\nerror: fake.weight"
+    net = parts(net_data(convolution("conv", 4), inner_product("fc", 10))).net
+    [*_, told] = take_weights(net, GivenWeights(Path("w"), given | {name: torch.ones(1)}))
+    assert told == r"Weights unused: \x1b[31mevil\nerror: fake"
+
+
 def test_the_layers_of_a_deep_net_are_told_by_their_stages(tmp_path: Path) -> None:
     names = ["stem", *(f"layer{i}/{j}" for i in (1, 2) for j in range(15)), "fc"]
     net = parts(net_data(*(inner_product(name, 10) for name in names))).net
