@@ -9,7 +9,7 @@ import click
 
 from sparsenet import ranks
 from sparsenet.cli import options
-from sparsenet.progress import Silent, choose_display
+from sparsenet.progress import Display, Silent, choose_display
 from sparsenet.storage.accounting import ModelMemory
 from sparsenet.storage.report import memory_json, memory_table
 from sparsenet.workflows.train import TrainOptions, dry_run, train
@@ -63,10 +63,11 @@ def command(
         overwrite=overwrite,
         tensorboard=tensorboard,
     )
+    display = choose_display(quiet=quiet) if ranks.rank() == 0 else Silent()
     if dry_run:
-        _try(solver, chosen, as_json, quiet)
+        _try(solver, chosen, as_json, display)
         return 0
-    result = train(solver, chosen, choose_display(quiet=quiet) if ranks.rank() == 0 else Silent())
+    result = train(solver, chosen, display)
     if as_json:
         options.print_json(result.summary)
     else:
@@ -74,9 +75,9 @@ def command(
     return result.exit_code
 
 
-def _try(solver: Path, chosen: TrainOptions, as_json: bool, quiet: bool) -> None:
+def _try(solver: Path, chosen: TrainOptions, as_json: bool, display: Display) -> None:
     show = partial(_print_promise, as_json=as_json)
-    dry_run(solver, chosen, show, choose_display(quiet=quiet))
+    dry_run(solver, chosen, show, display)
 
 
 def _print_promise(memory: ModelMemory, as_json: bool) -> None:
