@@ -43,9 +43,9 @@ class Batches(ABC):
     `train` the transform's crop and mirror are random, drawn by (seed, epoch) too; otherwise the
     crop is the centre and nothing is padded or mirrored.
 
-    `share` is (rank, size) of a process that trains with others: of every batch of `batch_size`,
-    which `size` divides, it gets its own contiguous rows, which in the order of ranks are the
-    whole; of a sweep it gets each size-th batch whole.
+    `share` is (rank, size) of a process that trains with others: of every batch of `batch_size`
+    that is trained on, which `size` divides, it gets its own contiguous rows, which in the order of
+    ranks are the whole; of a sweep it gets each size-th batch whole.
 
     `stored` is the images' (channels, height, width) before the crop, or unless they are `alike`
     the least of them; `labels` int64 (N,);
@@ -81,6 +81,8 @@ class Batches(ABC):
         """The labels that occur, ascending."""
         assert batch_size % share[1] == 0 or not train, "processes train on equal shares"
         self.batch_size, self.share = batch_size, share
+        # A batch of what is only tested may have fewer rows than there are processes.
+        self._rows = share if train else (0, 1)
         self.device, self.memory_format = torch.device(device), memory_format
         pad = transform.pad if train else 0
         cut = pad or not alike or stored != self.shape
@@ -142,7 +144,7 @@ class Batches(ABC):
 
     def _own(self, step: int) -> Tensor:
         """The order (see `Order`) at this process's positions of a batch."""
-        (rank, size), rows = self.share, self.batch_size
+        (rank, size), rows = self._rows, self.batch_size
         start = step * rows
         return self.order.between(start + rows * rank // size, start + rows * (rank + 1) // size)
 

@@ -85,6 +85,7 @@ def test_the_shares_of_the_processes_are_the_whole(size):
         assert all(len(labels) == 30 // size for _, labels in parts)
         assert same((torch.cat(column) for column in zip(*parts, strict=True)), whole.batch(step))
     tested = [telling(20, 3, share=(r, size)) for r in range(size)]
+    assert all(same(share.batch(2), telling(20, 3).batch(2)) for share in tested)
     for batches in (None, 1, 9):
         swept = [list(share.sweep(batches)) for share in tested]
         in_turn = [part[i] for i in range(9) for part in swept if i < len(part)]
