@@ -8,11 +8,13 @@ holds plain data alone, and takes no more memory than its file takes on the disk
 from __future__ import annotations
 
 import pickle
+import pickletools
 import re
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -62,6 +64,18 @@ def load_plain(path: Path, mmap: bool) -> Any:
         raise ArchiveError(_not_whole(error)) from None
 
 
+def opcodes(stream: IO[bytes]) -> Iterator[tuple[str, Any]]:
+    """The opcodes of the next pickle with their arguments, which runs nothing.
+
+    Raises ArchiveError for what torch takes for plain data though it fills as much memory as a
+    number in the file says.
+    """
+    for opcode, argument, _ in pickletools.genops(stream):
+        if opcode.name == "GLOBAL" and str(argument).endswith(" bytearray"):
+            raise ArchiveError("refused, it holds more than plain data: bytearray")
+        yield opcode.name, argument
+
+
 def _check_members(path: Path) -> None:
     """The archive is a zip whose members, all uncompressed as torch's are, pass their checksums."""
     try:
@@ -74,6 +88,10 @@ def _check_members(path: Path) -> None:
             if any(member.compress_type != zipfile.ZIP_STORED for member in members):
                 raise ArchiveError("refused, its members are compressed")
             damaged = archive.testzip()
+            for member in members if damaged is None else ():
+                if member.filename.lower().endswith(".pkl"):
+                    with archive.open(member) as stream:
+                        list(opcodes(stream))
     except ArchiveError:
         raise
     except zipfile.BadZipFile:

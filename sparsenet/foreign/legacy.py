@@ -7,11 +7,10 @@ named, so the sizes are added up here, from the pickle's opcodes, which runs not
 
 from __future__ import annotations
 
-import pickletools
 from pathlib import Path
 from typing import IO, Any
 
-from sparsenet.archive import ArchiveError, load_plain
+from sparsenet.archive import ArchiveError, load_plain, opcodes
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # torch.serialization's
 _PICKLES_BEFORE = 3
@@ -48,6 +47,7 @@ def _declared(stream: IO[bytes]) -> int:
     for _ in range(_PICKLES_BEFORE - 1):
         _opcodes(stream)
     content = _opcodes(stream)
+    _opcodes(stream)  # the storages' keys
     total = 0
     for place, (name, _) in enumerate(content):
         if name in ("PERSID", "BINPERSID"):
@@ -60,5 +60,4 @@ def _declared(stream: IO[bytes]) -> int:
 
 def _opcodes(stream: IO[bytes]) -> list[tuple[str, Any]]:
     """The opcodes of the next pickle with their arguments, without those that only take notes."""
-    found = ((opcode.name, argument) for opcode, argument, _ in pickletools.genops(stream))
-    return [(name, argument) for name, argument in found if name not in _PUTS]
+    return [(name, argument) for name, argument in opcodes(stream) if name not in _PUTS]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sparsenet.checkpoint import load_checkpoint
+from sparsenet.foreign.read import ForeignError, read_foreign
 from tests.checkpoint.conftest import CONFIG, content, refusal
 
 
@@ -37,6 +38,24 @@ def test_a_malicious_pickle_is_refused_and_nothing_runs(
     torch.save(evil, saved, _use_new_zipfile_serialization=False)
     refusal(saved)
     assert not evil.file.exists()
+
+
+class Filling:
+    """Ten terabytes of zeros, which are no code."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return bytearray, (10**13,)
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_nothing_is_filled_before_it_is_refused(is_zip: bool, saved: Path) -> None:
+    torch.save({"a.weight": Filling()}, saved, _use_new_zipfile_serialization=is_zip)
+    with pytest.raises(ForeignError) as error:
+        read_foreign(saved)
+    words = f"{saved}: refused, it holds more than plain data: bytearray; torch.save"
+    assert str(error.value).startswith(words)
+    if is_zip:
+        assert refusal(saved) == "refused, it holds more than plain data: bytearray"
 
 
 def rewritten(path: Path, change: Callable[[bytes], bytes]) -> None:
