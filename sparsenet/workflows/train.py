@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from sparsenet import ranks
-from sparsenet.config.load import Configuration, load_solver
+from sparsenet.config.load import Configuration, differing_keys, load_solver
 from sparsenet.data.raw import DataError
 from sparsenet.errors import ConfigError
 from sparsenet.metrics import MetricsLog
@@ -31,7 +31,7 @@ from sparsenet.workflows.build import (
 )
 from sparsenet.workflows.recorder import Follower, Recorder, checkpoint_of
 from sparsenet.workflows.results import Results, write_results
-from sparsenet.workflows.resume import keep_best_, restore_
+from sparsenet.workflows.resume import comparable, keep_best_, restore_
 from sparsenet.workflows.signals import StoppedError, StopRequest, stop_on_signals
 from sparsenet.workflows.start import find_start, open_folder
 from sparsenet.workflows.tensorboard import EventFiles, require_tensorboard
@@ -141,7 +141,21 @@ def _read(solver: Path, options: TrainOptions) -> Configuration:
     if solver.is_file() and zipfile.is_zipfile(solver):
         words = "a solver file is needed here, and this goes to --weights or --resume"
         raise ConfigError(f"{solver}: is a checkpoint; {words}")
-    return load_solver(solver, options.overrides)
+    configuration = load_solver(solver, options.overrides)
+    _require_alike(configuration)
+    return configuration
+
+
+def _require_alike(configuration: Configuration) -> None:
+    """Raise ConfigError where processes that are to train together would train differently.
+
+    They would wait for one another in different places, or for ever.
+    """
+    everywhere = ranks.gathered(comparable(configuration.data))
+    for rank, other in enumerate(everywhere):
+        if differing := differing_keys(everywhere[0], other):
+            words = f"process {rank} has another configuration than process 0, which differs in"
+            raise ConfigError(f"{words} {', '.join(differing)}; give all the same files and flags")
 
 
 def _build(

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import torch
 
+from sparsenet import ranks
 from sparsenet.checkpoint import load_checkpoint
+from sparsenet.errors import ConfigError
 from sparsenet.files import FileError
 from sparsenet.solver.loop import NotFiniteError
 from tests.workflows.conftest import assert_same_run, tensors
@@ -39,6 +41,17 @@ def test_a_missed_stage_keeps_its_results(
     again = run(home / "solver.yaml", tmp_path / "run", "max_iter=40", stages,
                 resume="auto")  # fmt: skip
     assert (again.exit_code, again.summary) == (3, result.summary)
+
+
+def test_processes_that_would_train_differently_do_not_begin(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranks, "gathered", lambda own: [own, own | {"max_iter": 7}])
+    words = "process 1 has another configuration than process 0, which differs in max_iter"
+    with pytest.raises(ConfigError) as error:
+        run(home / "solver.yaml", tmp_path / "run", "max_iter=40")
+    assert str(error.value) == f"{words}; give all the same files and flags"
+    assert not (tmp_path / "run").exists()
 
 
 # Numbers that are not finite
