@@ -317,8 +317,13 @@ def test_an_interrupt_ends_the_threads_and_leaves_no_file(
 
     monkeypatch.setattr(decoded, "_CHUNK", 1)
     before = threading.active_count()
-    with pytest.raises(KeyboardInterrupt):
-        get(folder, watch=interrupting)
+    # Where the tests run in the background Ctrl-C may be ignored.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            get(folder, watch=interrupting)
+    finally:
+        signal.signal(signal.SIGINT, handler)
     assert threading.active_count() == before
     assert {path.name for path in cache.iterdir()} <= locks()
     assert again(folder)
