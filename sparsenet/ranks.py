@@ -49,18 +49,18 @@ class _ElsewhereError(SparsenetError):
         self.exit_code = exit_code
 
 
-def launch() -> str | None:
-    """Which start of torchrun's this is, the same when it starts its processes again; or None."""
-    number = os.environ.get("TORCHELASTIC_RUN_ID")
-    if number == "none" and (log := os.environ.get("TORCHELASTIC_ERROR_FILE")):
-        # It was given no number, but made a folder: LAUNCH/attempt_0/0/error.json.
-        return Path(log).parents[2].name
-    return number
+def launch() -> frozenset[str]:
+    """Which start of torchrun's this is; empty without torchrun.
 
-
-def restarted() -> bool:
-    """Whether torchrun has started its processes again, since one of them ended."""
-    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+    A name for each machine's torchrun, which keeps it when it starts its processes again: one of
+    them is enough to know a launch by, though another machine has been replaced meanwhile.
+    """
+    # It makes a folder of a new name: LAUNCH/attempt_0/0/error.json. TORCHELASTIC_RUN_ID may have
+    # been given to an earlier launch too, and TORCHELASTIC_RESTART_COUNT is not raised where
+    # another machine lost the process.
+    log = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    own = Path(log).parents[2].name if log and len(Path(log).parents) > 2 else None
+    return frozenset(name for name in gathered(own) if name)
 
 
 def join() -> Store:

@@ -53,15 +53,15 @@ class RunFolder:
             _remove(path)
 
     def holds_a_run(self) -> bool:
-        """Whether an earlier run has written here."""
-        return bool(self._written())
+        """Whether an earlier run has written here more than whose it is."""
+        return any(path != self.launch for path in self._written())
 
-    def begun_by(self) -> str | None:
-        """What `launch` says; None where it says nothing."""
+    def begun_by(self) -> frozenset[str]:
+        """The names in `launch`, a line each."""
         try:
-            return self.launch.read_text(encoding="utf-8")
+            return frozenset(self.launch.read_text(encoding="utf-8").splitlines())
         except (OSError, UnicodeDecodeError):
-            return None
+            return frozenset()
 
     def check(self, *, overwrite: bool = False, resuming: bool = False) -> None:
         """Raise as `open` what can be known without writing: it may be hours until that comes."""

@@ -153,3 +153,15 @@ def test_a_file_that_cannot_be_removed_is_named(
     monkeypatch.setattr(Path, "unlink", denied)
     with pytest.raises(FileError, match=r"iter_1\.pt: cannot be removed: Permission denied"):
         folder.keep_newest(1)
+
+
+def test_whose_run_it_is_loses_nothing_and_is_removed_with_it(folder: RunFolder) -> None:
+    assert folder.begun_by() == frozenset()
+    folder.open()
+    folder.launch.write_text("one\nother\n")
+    assert folder.begun_by() == {"one", "other"}
+    assert not folder.holds_a_run()
+    folder.open()
+    assert names(folder) == set()
+    folder.launch.write_bytes(b"\xff")
+    assert folder.begun_by() == frozenset()

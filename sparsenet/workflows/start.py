@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsenet import ranks
 from sparsenet.config.load import Configuration
 from sparsenet.config.read import write_yaml
 from sparsenet.files import write_text
@@ -30,16 +29,17 @@ def find_start(
     folder: RunFolder,
     output: Path | None,
     resume: str | None,
+    launch: frozenset[str],
     display: Display,
 ) -> Start:
     """Where to begin by --output and --resume.
 
-    When torchrun has lost a process, it starts the same command again: if that had begun its run,
-    it then goes on as by --resume auto. Raises ConfigError, and CheckpointError for a `resume` that
+    When torchrun has lost a process, it starts the same command again: what this `launch` has begun
+    goes on as by --resume auto. Raises ConfigError, and CheckpointError for a `resume` that
     is no checkpoint.
     """
     own = folder if resume in (None, "auto") else RunFolder(Path(str(resume)).parent)
-    if ranks.restarted() and own.begun_by() == ranks.launch():
+    if own.begun_by() & launch:
         folder, output, resume = own, None, "auto"
     if resume is None:
         return Start(folder, resuming=False)
@@ -52,12 +52,14 @@ def find_start(
     return Start(folder, True, found, _results(folder, found, configuration))
 
 
-def open_folder(start: Start, configuration: Configuration, *, overwrite: bool) -> None:
+def open_folder(
+    start: Start, configuration: Configuration, launch: frozenset[str], *, overwrite: bool
+) -> None:
     """Make the run's folder and say in it what is run. Raises ConfigError and FileError."""
     folder = start.folder
     folder.open(overwrite=overwrite, resuming=start.resuming)
-    if (launch := ranks.launch()) is not None:
-        write_text(folder.launch, launch)
+    if launch:
+        write_text(folder.launch, "".join(f"{name}\n" for name in sorted(launch)))
     write_text(folder.config, write_yaml(configuration.data))
 
 

@@ -106,7 +106,8 @@ def train(solver: Path, options: TrainOptions, display: Display) -> TrainResult:
     if options.overwrite and first and first.resolve().parent == folder.path.resolve():
         words = f"--overwrite would remove {first}, from which the run is to start"
         raise ConfigError(f"{words}; choose another folder by --output")
-    asked = (configuration, folder, options.output, options.resume, display)
+    launch = ranks.launch()
+    asked = (configuration, folder, options.output, options.resume, launch, display)
     start = ranks.first(lambda: find_start(*asked))
     folder, found = start.folder, start.found
     if start.done:
@@ -126,7 +127,7 @@ def train(solver: Path, options: TrainOptions, display: Display) -> TrainResult:
     try_phases(parts)
     if parts.config.precision == "tf32" and not has_tf32(device):
         display.note(f"{device} has no TF32: computing in float32")
-    ranks.first(lambda: open_folder(start, configuration, overwrite=options.overwrite))
+    ranks.first(lambda: open_folder(start, configuration, launch, overwrite=options.overwrite))
     lines = found.state.lines if found else 0
     return _result(folder, _run(parts, loop, lines, folder, options, display))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -45,9 +46,15 @@ def solver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def start(solver: Path, folder: Path, *arguments: str, restarts: int = 0) -> subprocess.Popen[str]:
+def start(
+    solver: Path,
+    folder: Path,
+    *arguments: str,
+    restarts: int = 0,
+    processes: tuple[str, ...] = ("--nproc-per-node=2",),
+) -> subprocess.Popen[str]:
     """Two processes that share batches of 8."""
-    launcher = ["torch.distributed.run", "--nproc-per-node=2", f"--max-restarts={restarts}"]
+    launcher = ["torch.distributed.run", *processes, f"--max-restarts={restarts}"]
     ours = ["-m", "sparsenet", "train", str(solver), "--output", str(folder), f"{BATCH}8"]
     return subprocess.Popen(
         [sys.executable, "-m", *launcher, *ours, *arguments],
@@ -131,6 +138,26 @@ def test_after_a_kill_torchrun_goes_on_to_the_same_end(
     assert out.count("final.pt, after") == 1
     assert err.count(f"Resuming from {folder}/iter_") == 1
     assert err.count("error: another process of this run has ended") == 1
+    assert_same_run(undisturbed, folder, UPDATES)
+
+
+def test_after_a_kill_on_one_machine_the_other_goes_on_with_it(
+    solver: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    """Two launchers as of two machines; that of rank 0 does not count the other's loss."""
+    folder = tmp_path / "killed"
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        place = f"--rdzv-endpoint=localhost:{free.getsockname()[1]}"
+    nodes = ("--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", "--rdzv-id=night", place)
+    machines = [start(solver, folder, restarts=1, processes=nodes) for _ in range(2)]
+    wait_for(folder / "iter_20.pt", machines[0])
+    workers = [worker for each in machines for worker in psutil.Process(each.pid).children()]
+    [lost] = [worker for worker in workers if worker.environ().get("RANK") == "1"]
+    lost.kill()
+    told = [machine.communicate(timeout=300) for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], told
+    assert sum(err.count(f"Resuming from {folder}/iter_") for _, err in told) == 1
     assert_same_run(undisturbed, folder, UPDATES)
 
 
