@@ -14,10 +14,19 @@ from sparsenet.archive import ArchiveError, load_plain, opcodes
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # torch.serialization's
 _PICKLES_BEFORE = 3
-# What torch's pickler writes where a storage is named: ("storage", kind, key, place, LENGTH, None).
+# What torch's pickler writes where a storage is named: ("storage", KIND, KEY, place, LENGTH, None).
+_NAMED = 6
 _NAMING = ("NONE", "TUPLE")
 _LENGTHS = {"BININT", "BININT1", "BININT2", "LONG1"}
 _PUTS = {"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"}
+_GETS = {"GET", "BINGET", "LONG_BINGET"}
+_BYTES = {
+    **dict.fromkeys(("torch DoubleStorage", "torch LongStorage"), 8),
+    **dict.fromkeys(("torch FloatStorage", "torch IntStorage"), 4),
+    **dict.fromkeys(("torch HalfStorage", "torch BFloat16Storage", "torch ShortStorage"), 2),
+    **dict.fromkeys(("torch CharStorage", "torch ByteStorage", "torch BoolStorage"), 1),
+}
+_WIDEST = 16  # complex128
 
 
 def read_legacy(path: Path) -> Any:
@@ -33,14 +42,16 @@ def read_legacy(path: Path) -> Any:
         raise
     except Exception as error:  # pickletools leaves odd opcodes to whatever they lead to
         raise ArchiveError(f"not a whole torch file: {str(error).splitlines()[0]}") from None
-    # Counted in elements, of at least one byte: tensors that share a storage name it each.
     if declared > path.stat().st_size:
         raise ArchiveError("refused, it says it is larger than its file")
     return load_plain(path, mmap=False)
 
 
 def _declared(stream: IO[bytes]) -> int:
-    """The lengths of all storages that the content names, added."""
+    """The bytes of all storages that the content names, added; tensors that share one name it each.
+
+    Raises ArchiveError for what torch's pickler does not write.
+    """
     start = [argument for name, argument in _opcodes(stream) if name == "LONG1"]
     if start != [_MAGIC]:
         raise ArchiveError("a bare pickle, not a torch file")
@@ -48,16 +59,33 @@ def _declared(stream: IO[bytes]) -> int:
         _opcodes(stream)
     content = _opcodes(stream)
     _opcodes(stream)  # the storages' keys
-    total = 0
+    sizes: dict[object, int] = {}
     for place, (name, _) in enumerate(content):
         if name in ("PERSID", "BINPERSID"):
-            (kind, length), *rest = content[max(place - 3, 0) : place]
-            if kind not in _LENGTHS or tuple(name for name, _ in rest) != _NAMING or length < 0:
-                raise ArchiveError("refused, it holds more than plain data beside its tensors")
-            total += length
-    return total
+            key, size = _storage(content[max(place - _NAMED, 0) : place])
+            sizes[key] = max(size, sizes.get(key, 0))
+    return sum(sizes.values())
+
+
+def _storage(named: list[tuple[str, Any]]) -> tuple[object, int]:
+    """The key of a storage and its bytes, from the opcodes before it is asked for."""
+    names, arguments = [name for name, _ in named], [argument for _, argument in named]
+    if len(named) == _NAMED and names[3] in _LENGTHS and tuple(names[4:]) == _NAMING:
+        kind, key, _, length, *_ = arguments
+        if length >= 0:
+            return key, _BYTES.get(kind, _WIDEST) * length
+    raise ArchiveError("refused, it holds more than plain data beside its tensors")
 
 
 def _opcodes(stream: IO[bytes]) -> list[tuple[str, Any]]:
-    """The opcodes of the next pickle with their arguments, without those that only take notes."""
-    return [(name, argument) for name, argument in opcodes(stream) if name not in _PUTS]
+    """The opcodes of the next pickle with their arguments; for what is got from a note, what is."""
+    found: list[tuple[str, Any]] = []
+    notes: dict[object, tuple[str, Any]] = {}
+    for name, argument in opcodes(stream):
+        if name in _PUTS:
+            notes[len(notes) if argument is None else argument] = found[-1]
+        else:
+            found.append(
+                notes.get(argument, (name, argument)) if name in _GETS else (name, argument)
+            )
+    return found

@@ -1,7 +1,8 @@
 """What the layers of torchvision's nets are called here, and those of any other file.
 
-A file is known by its layers alone: the first map that has a name for every one of them is taken.
-Headless nets are known too, and a map serves a whole family where its names follow one pattern.
+A file is known by its layers alone: the one map that has a name for every one of them is taken, if
+it changes any. Headless nets are known too, and a map serves a whole family where its names follow
+one pattern.
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ class NameMap:
             if found := re.fullmatch(pattern, name):
                 return found.expand(ours)
         return None
+
+    def layers(self, names: Iterable[str]) -> dict[str, str] | None:
+        """The names here of all of them; None where one has none."""
+        mapped = {name: self.layer(name) for name in names}
+        known = {name: ours for name, ours in mapped.items() if ours is not None}
+        return known if len(known) == len(mapped) else None
 
 
 def _listed(of: str, names: str) -> NameMap:
@@ -95,11 +102,9 @@ def our_names(names: Iterable[str]) -> tuple[dict[str, str], str | None]:
     layers = dict.fromkeys(layer for layer, _ in parts.values())
     known = {layer: layer.replace(".", "/") for layer in layers}
     whose = None
-    for each in MAPS:
-        mapped = {layer: each.layer(layer) for layer in layers}
-        if layers and None not in mapped.values():
-            known, whose = {a: b for a, b in mapped.items() if b is not None}, each.of
-            break
+    fitting = [(each.of, mapped) for each in MAPS if (mapped := each.layers(layers)) is not None]
+    if len(fitting) == 1 and any(name != ours for name, ours in fitting[0][1].items()):
+        whose, known = fitting[0]
     ours = {
         name: f"{known[layer]}.{_BLOBS.get(blob, blob)}" if layer else name
         for name, (layer, blob) in parts.items()

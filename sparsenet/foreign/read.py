@@ -20,10 +20,10 @@ from sparsenet.errors import SparsenetError
 from sparsenet.foreign.legacy import read_legacy
 from sparsenet.foreign.names import our_names
 
-WRAPPERS = ("state_dict", "model")
+WRAPPERS = ("state_dict", "model_state_dict", "model")
 """The keys under which training scripts keep a state dict beside other things."""
-PARALLEL = "module."
-"""What torch's DataParallel and DistributedDataParallel put before every name."""
+PREFIXES = ("module.", "_orig_mod.")
+"""What DataParallel and DistributedDataParallel, and torch.compile, put before every name."""
 
 _DTYPES = {
     *(torch.float32, torch.float64, torch.float16, torch.bfloat16),
@@ -46,9 +46,10 @@ class ForeignWeights:
 def read_foreign(path: Path) -> ForeignWeights:
     """Read a torch state dict, in a zip archive or torch's old format, or a safetensors file.
 
-    No code in the file is run, and the tensors take no more memory than twice what the file takes
-    on the disk (float16 becomes float32). Raises ForeignError: none of these, cut off or damaged,
-    larger than its file, more than tensors by name, or values that are not finite.
+    No code in the file is run, and the tensors take no more memory than four times what the file
+    takes on the disk (all become float32, and bytes grow most). Raises ForeignError: none of these,
+    cut off or damaged, larger than its file, more than tensors by name, or values that are not
+    finite.
     """
     try:
         tensors = _state_dict(_content(path))
@@ -91,28 +92,42 @@ def _state_dict(content: Any) -> Mapping[Any, Any]:
         if not isinstance(name, str) or not isinstance(value, Tensor):
             kind = type(value).__name__
             raise ArchiveError(f"holds not only tensors by name: {name!r} is of type {kind}")
-    if all(name.startswith(PARALLEL) for name in content):
-        return {name.removeprefix(PARALLEL): tensor for name, tensor in content.items()}
-    return content
+    return _unwrapped(content)
+
+
+def _unwrapped(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The tensors without what stands before all of their names."""
+    for prefix in PREFIXES:
+        if all(name.startswith(prefix) for name in tensors):
+            bare = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+            return _unwrapped(bare)
+    return tensors
 
 
 def _taken(tensors: Mapping[str, Tensor], size: int) -> ForeignWeights:
-    """Copies under our names of tensors that together take at most `size` bytes."""
+    """Copies under our names of tensors that together take at most `size` bytes.
+
+    Where two names are of one tensor, as tied weights are, so they are of its copy.
+    """
     ours, net = our_names(tensors)
     weights: dict[str, Tensor] = {}
+    copies: dict[tuple[object, ...], Tensor] = {}
     for name, our_name in ours.items():
         tensor = tensors[name].detach()
         dense = tensor.layout == torch.strided and tensor.device.type == "cpu"
         if not dense or tensor.dtype not in _DTYPES:
             raise ArchiveError(f"{name} is not a dense tensor of plain numbers")
-        # With a stride of zero the elements would be more than are stored.
-        size -= tensor.nbytes
-        if size < 0:
-            raise ArchiveError("refused, it says it is larger than its file")
         if our_name in weights:
             raise ArchiveError(f"holds two tensors that would be {our_name}")
-        copy = tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
-        if not torch.isfinite(copy).all():
-            raise ArchiveError(f"{name} has values that are not finite")
-        weights[our_name] = copy
+        which = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+        if which not in copies:
+            # With a stride of zero the elements would be more than are stored.
+            size -= tensor.nbytes
+            if size < 0:
+                raise ArchiveError("refused, it says it is larger than its file")
+            copy = tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+            if not torch.isfinite(copy).all():
+                raise ArchiveError(f"{name} has values that are not finite")
+            copies[which] = copy
+        weights[our_name] = copies[which]
     return ForeignWeights(weights, net)

@@ -48,6 +48,13 @@ def test_a_net_without_a_map_keeps_its_names(model: str) -> None:
     assert all("." not in name.rpartition(".")[0] for name in ours.values())
 
 
+@pytest.mark.parametrize("names", [["conv1.weight", "fc.bias"], ["classifier.1.weight"]])
+def test_what_many_nets_have_is_no_nets(names: list[str]) -> None:
+    ours, whose = our_names(names)
+    assert whose is None
+    assert list(ours.values()) == [name.replace("classifier.1", "classifier/1") for name in names]
+
+
 def test_names_without_layers_stay() -> None:
     ours = {"logit_scale": "logit_scale", "fc6.weight": "fc6.weight"}
     assert our_names([*ours, "a.num_batches_tracked"]) == (ours, None)

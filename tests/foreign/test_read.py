@@ -109,8 +109,12 @@ def test_what_training_scripts_put_around_is_taken_off(save: Save, path: Path) -
     state = example().state_dict()
     save(state, path)
     plain = read_foreign(path).weights
-    for around in ("state_dict", "model"):
-        inner = {f"module.{name}": tensor for name, tensor in state.items()}
+    for around, prefix in (
+        ("state_dict", "module."),
+        ("model", "_orig_mod."),
+        ("model_state_dict", "_orig_mod.module."),
+    ):
+        inner = {f"{prefix}{name}": tensor for name, tensor in state.items()}
         save({"epoch": 3, around: inner, "optimizer": {"state": {0: torch.ones(2)}}}, path)
         found = read_foreign(path).weights
         assert list(found) == list(plain)
@@ -220,7 +224,28 @@ def test_tensors_that_would_outgrow_the_file_are_refused(save: Save, path: Path)
     save({"a.weight": torch.zeros(1).expand(10**12)}, path)
     assert refusal(path) == "refused, it says it is larger than its file"
     shared = torch.rand(5000)
-    save({f"{i}.weight": shared for i in range(1000)}, path)
+    save({f"{i}.weight": shared[i:] for i in range(1000)}, path)
+    assert refusal(path) == "refused, it says it is larger than its file"
+
+
+@TORCH
+def test_tied_weights_are_one_tensor_by_two_names(save: Save, path: Path) -> None:
+    tied = torch.rand(5000)
+    save({f"{name}.weight": tied for name in ("encoder", "decoder", "head")}, path)
+    found = read_foreign(path).weights
+    assert all(torch.equal(tensor, tied) for tensor in found.values())
+    assert len(found) == 3
+    assert len({tensor.data_ptr() for tensor in found.values()}) == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.int8])
+def test_a_legacy_file_is_measured_in_bytes(dtype: torch.dtype, path: Path) -> None:
+    """One more element than its storages have room for is refused before torch reads it."""
+    tensors = {f"{i}.weight": torch.ones(300 + i, dtype=dtype) for i in range(3)}
+    save_legacy(tensors, path)
+    assert read_foreign(path).weights["2.weight"].tolist() == [1] * 302
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"M\x2d\x01", b"M\xff\xff"))  # 301 becomes 65,535
     assert refusal(path) == "refused, it says it is larger than its file"
 
 
