@@ -96,6 +96,7 @@ class Loop:
         """
         config = self.config
         self.stepper.exchange.stopping = stopping
+        require_same(self.net.weights(), self.step)
         self.clock.start()
         while self.step < config.max_iter and not self.progress.finished:
             before = self.progress, self.best
@@ -107,6 +108,7 @@ class Loop:
                 self.progress, self.best = before
                 raise
         self._require_finite()
+        require_same(self.net.weights(), self.step)
 
     def _advance(self, listener: Listener) -> bool:
         """What is due, and one update; True when training is to end."""

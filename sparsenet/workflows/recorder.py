@@ -115,7 +115,7 @@ class Recorder(Follower):
         ended = loop.progress.history[-1]
         self.log.append({"iter": loop.step, "stage_end": vars(ended)})
         accuracy = "" if ended.accuracy is None else f", VAL accuracy = {ended.accuracy:.6g}"
-        following = "" if loop.progress.finished else f"; {self._stage_text(loop)}"
+        following = "" if loop.over else f"; {self._stage_text(loop)}"
         took = ended.ended - ended.began
         words = {"iters": "is over", "reached": "reached its accuracy", "missed": "missed its goal"}
         self.display.note(

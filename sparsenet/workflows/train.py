@@ -220,6 +220,8 @@ def _run(
             loop.close(recorder)
             return write_results(parts, loop, folder, checkpoint_of(parts, loop))
         except NotFiniteError as error:
+            if ranks.rank() > 0:
+                raise  # the folder may be another machine's
             newest = next(iter(folder.snapshots()), None)
             kept = f"the last good snapshot is {newest}" if newest else "there is no snapshot"
             raise NotFiniteError(f"{error}; {kept}") from None

@@ -14,6 +14,7 @@ from sparsenet.metrics import MetricsLog
 from sparsenet.progress import Quiet
 from sparsenet.regularization.schedule import Progress, StageEnd
 from sparsenet.run_folder import RunFolder
+from sparsenet.solver import loop
 from sparsenet.solver.constrained import restore_pending_
 from sparsenet.workflows.build import Parts
 from sparsenet.workflows.recorder import Recorder, checkpoint_of
@@ -80,6 +81,13 @@ def test_from_what_was_saved_at_any_step_the_run_ends_the_same(tmp_path, kept):
 
 
 # When what happens.
+
+
+def test_the_processes_are_compared_before_the_first_update_and_after_the_last(monkeypatch):
+    compared = []
+    monkeypatch.setattr(loop, "require_same", lambda weights, step: compared.append(step))
+    small().loop().run(Told(), never)
+    assert compared == [0, 30]
 
 
 def test_tests_come_every_test_interval_from_0_on_and_at_the_end():

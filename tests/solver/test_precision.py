@@ -78,14 +78,15 @@ def test_a_gpu_rounds_its_factors_where_it_may(allowed):
 
 
 def settings():
-    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    cudnn = torch.backends.cudnn
+    return torch.backends.cuda.matmul.allow_tf32, cudnn.allow_tf32, cudnn.deterministic
 
 
 @pytest.mark.parametrize("allowed", [False, True])
 def test_torchs_settings_are_as_before_afterwards(allowed):
     before = settings()
     with tf32(allowed, GPU):
-        assert settings() == (allowed, allowed)
+        assert settings() == (allowed, allowed, True)
     assert settings() == before
     with pytest.raises(ZeroDivisionError), tf32(allowed, GPU):
         raise ZeroDivisionError

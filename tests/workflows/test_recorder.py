@@ -189,3 +189,10 @@ def test_the_end_of_a_stage_is_logged_and_told(case: Case) -> None:
     assert case.display.notes == [
         "Iteration 4, stage a is over after 4 updates; stage 2 begins with t = ip1 9, ip2 7"
     ]
+
+
+def test_the_end_of_a_stage_with_the_run_begins_no_other(case: Case) -> None:
+    case.loop.step = case.loop.config.max_iter
+    case.loop.progress = case.parts.schedule.at(case.loop.progress, 4)
+    case.recorder.stage_began(case.loop)
+    assert case.display.notes == [f"Iteration {case.loop.step}, stage a is over after 4 updates"]

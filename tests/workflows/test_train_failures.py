@@ -43,6 +43,18 @@ def test_a_missed_stage_keeps_its_results(
     assert (again.exit_code, again.summary) == (3, result.summary)
 
 
+def test_a_stage_cut_short_by_the_end_is_told_with_no_word_of_another(
+    home: Path, tmp_path: Path
+) -> None:
+    notes = Notes()
+    stages = STUCK.replace("MISS", "stop")
+    result = run(home / "solver.yaml", tmp_path / "run", "max_iter=8", stages, display=notes)
+    assert result.exit_code == 3
+    [told] = [line for line in notes.notes if "stage 1" in line]
+    assert told.startswith("Iteration 8, stage 1 missed its goal after 8 updates")
+    assert "begins" not in told
+
+
 def test_processes_that_would_train_differently_do_not_begin(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
