@@ -13,7 +13,7 @@ from torch import Tensor
 from sparsenet import ranks
 from sparsenet.checkpoint import Checkpoint
 from sparsenet.config.constraints import declared_balls, weight_shapes
-from sparsenet.config.graph import build_graph
+from sparsenet.config.graph import Graph, build_graph
 from sparsenet.config.load import Configuration
 from sparsenet.config.net import NetConfig
 from sparsenet.config.solver import SolverConfig
@@ -22,6 +22,7 @@ from sparsenet.data.phases import open_phases
 from sparsenet.errors import ConfigError, Problem
 from sparsenet.layers.base import ParameterLayer, Phase, WeightedLayer
 from sparsenet.layers.data import Data
+from sparsenet.layers.dividing import Split
 from sparsenet.layers.loss import Judge
 from sparsenet.layout import lay_out_, memory_format_of
 from sparsenet.net import Net
@@ -166,9 +167,10 @@ def require_scores(
     problems: dict[Problem, None] = {}
     for phase, opened in batches.items():
         graph = net.graphs[phase]
+        labels = _label_blobs(graph)
         for node in graph.nodes:
             layer = node.layer
-            if not isinstance(layer, Judge) or node.bottoms[1] != graph.data.top[1]:
+            if not isinstance(layer, Judge) or node.bottoms[1] not in labels:
                 continue
             scores = node.in_shapes[0][0]
             counted = [label for label in opened.label_values if label != layer.ignore_label]
@@ -179,6 +181,15 @@ def require_scores(
                 problems[configuration.problem(path, f"{words} {needed}")] = None
     if problems:
         raise ConfigError(list(problems))
+
+
+def _label_blobs(graph: Graph) -> set[str]:
+    """What the labels are called: by the Data layer, and by each Split of them."""
+    names = set(graph.data.top[1:])
+    for node in graph.nodes:
+        if isinstance(node.layer, Split) and names.intersection(node.bottoms):
+            names.update(node.tops)
+    return names
 
 
 def schedule_of(config: SolverConfig) -> Schedule:

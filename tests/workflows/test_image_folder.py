@@ -171,6 +171,18 @@ def test_labels_beyond_the_scores_name_layer_classes_and_scores():
     parts(net)
 
 
+def test_labels_are_known_by_the_names_that_splits_give_them():
+    net = net_data(inner_product("ip", 9))
+    layers = net["layers"]
+    layers[-2:-2] = [
+        {"name": "first", "type": "Split", "bottom": "label", "top": ["mine", "theirs"]},
+        {"name": "second", "type": "Split", "bottom": "theirs", "top": ["yours", "ours"]},
+    ]
+    layers[-1]["bottom"] = ["ip", "ours"]
+    with pytest.raises(ConfigError, match=r"small: net\.layers\.loss: 9 scores from 'ip'"):
+        parts(net)
+
+
 def test_labels_beyond_the_scores_name_file_and_line(solver, tmp_path):
     net = tmp_path / "net.yaml"
     line = next(n for n, text in enumerate(net.read_text().splitlines(), 1) if "SoftmaxW" in text)
