@@ -130,4 +130,23 @@ class AvePoolingModule(_PoolingModule):
 
     def pool(self, images: Tensor, pad: Pair) -> Tensor:
         """The mean, in which the pad counts as zeros."""
+        if self.ceil and torch.compiler.is_compiling():
+            return self._whole_windows(images, pad)
         return F.avg_pool2d(images, self.kernel, self.stride, pad, ceil_mode=self.ceil)
+
+    def _whole_windows(self, images: Tensor, pad: Pair) -> Tensor:
+        """The same from windows that all lie within zeros, each divided by its own size.
+
+        torch 2.14's inductor divides the gradient of a window that ends beyond the image by the
+        whole kernel's size, not by what was divided by before.
+        """
+        beyond, sizes = [], []
+        for axis, windows in enumerate(self.pooled):
+            before, kernel, stride = pad[axis], self.kernel[axis], self.stride[axis]
+            size = images.shape[2 + axis]
+            starts = torch.arange(windows, device=images.device) * stride - before
+            sizes.append((starts + kernel).clamp(max=size + before) - starts)
+            beyond.append(max(0, (windows - 1) * stride - before + kernel - size))
+        padded = F.pad(images, (pad[1], beyond[1], pad[0], beyond[0]))
+        sums = F.avg_pool2d(padded, self.kernel, self.stride, divisor_override=1)
+        return sums / (sizes[0][:, None] * sizes[1])
