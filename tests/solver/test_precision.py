@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from sparsenet.config.load import load_net
 from sparsenet.regularization.schedule import Progress
 from sparsenet.solver.evaluate import evaluate
 from sparsenet.solver.step import Stepper
@@ -25,6 +28,8 @@ LAYERS = (
 GPU = torch.device("cuda")
 # As the keys' descriptions say: of the loss, and of the gradient's norm.
 TOLERANCES = {"bf16": (0.01, 0.05), "tf32": (0.001, 0.01)}
+DEEP = {"bf16": (0.01, 0.5), "tf32": (0.001, 0.15)}
+RESNET20 = Path(__file__).parents[2] / "configs" / "cifar10" / "nets" / "resnet20.yaml"
 
 
 class Tf32(TorchDispatchMode):
@@ -44,24 +49,33 @@ class Tf32(TorchDispatchMode):
         return ((bits + (1 << 12)) >> 13 << 13).view(torch.float32)
 
 
-def first_update(seed=0, **solver) -> tuple[Parts, torch.Tensor, torch.Tensor]:
+def first_update(seed=0, net=None, **solver) -> tuple[Parts, torch.Tensor, torch.Tensor]:
     """The run, and its loss and gradient."""
-    run = parts(net_data(*LAYERS), random_seed=seed, **solver)
+    run = parts(net or net_data(*LAYERS), random_seed=seed, **solver)
     stepper = Stepper(run.config, run.net, run.batches["TRAIN"], run.schedule)
     loss = stepper.step(0, Progress())
     return run, loss, torch.cat([blob.tensor.grad.flatten() for blob in run.net.blobs])
 
 
-@pytest.mark.parametrize("seed", range(5))
+def on_digits(path):
+    """A shipped net for CIFAR-10, of the embedded digits enlarged to as many pixels."""
+    keys = ("source=digits", "split=null", "batch_size=64", "transform={resize: 32, scale: 0.0625}")
+    return load_net(path, [f"layers.cifar.{key}" for key in keys]).model_dump(exclude_unset=True)
+
+
+@pytest.mark.parametrize(
+    ("net", "seed"), [*((None, seed) for seed in range(5)), (RESNET20, 0), (RESNET20, 1)]
+)
 @pytest.mark.parametrize("precision", ["bf16", "tf32"])
-def test_the_first_update_is_float32s_within_the_tolerance(precision, seed):
-    _, exact, whole = first_update(seed)
+def test_the_first_update_is_float32s_within_the_tolerance(precision, net, seed):
+    of_loss, of_norm = (DEEP if net else TOLERANCES)[precision]
+    net = net and on_digits(net)
+    _, exact, whole = first_update(seed, net)
     if precision == "bf16":
-        run, loss, gradient = first_update(seed, precision="bf16")
+        run, loss, gradient = first_update(seed, net, precision="bf16")
     else:
         with Tf32():
-            run, loss, gradient = first_update(seed)
-    of_loss, of_norm = TOLERANCES[precision]
+            run, loss, gradient = first_update(seed, net)
     assert 0 < abs(loss - exact) <= of_loss * exact
     assert 0 < (gradient - whole).norm() <= of_norm * whole.norm()
     assert {weight.dtype for weight in run.net.weights().values()} == {torch.float32}
