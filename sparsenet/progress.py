@@ -77,13 +77,6 @@ class Quiet:
         yield lambda _done: None
 
 
-class Silent(Quiet):
-    """Shows nothing at all, in a process beside the one that shows the run."""
-
-    def warn(self, text: str) -> None:
-        """Nothing."""
-
-
 class Lines(Quiet):
     """Caffe's log lines."""
 

@@ -9,7 +9,7 @@ import click
 
 from sparsenet import ranks
 from sparsenet.cli import options
-from sparsenet.progress import Display, Silent, choose_display
+from sparsenet.progress import Display, Quiet, choose_display
 from sparsenet.storage.accounting import ModelMemory
 from sparsenet.storage.report import memory_json, memory_table
 from sparsenet.workflows.train import TrainOptions, dry_run, train
@@ -63,7 +63,7 @@ def command(
         overwrite=overwrite,
         tensorboard=tensorboard,
     )
-    display = choose_display(quiet=quiet) if ranks.rank() == 0 else Silent()
+    display = choose_display(quiet=quiet) if ranks.rank() == 0 else Quiet()
     if dry_run:
         _try(solver, chosen, as_json, display)
         return 0

@@ -35,16 +35,17 @@ def open_phases(
     classes: tuple[str, ...] | None = None,
     memory_format: torch.memory_format = torch.contiguous_format,
     share: tuple[int, int] = (0, 1),
+    processes: int = 1,
     watch: Watch = unwatched,
     warn: Warn = warnings.warn,
 ) -> dict[Phase, Batches]:
     """The batches of every phase that has a Data layer, VAL only where that one has a `split`.
 
     Files are read once, and the mean image that a TEST layer's `mean: train` asks for is that of
-    the samples the TRAIN layer trains on. `watch`, `warn` and `classes` are those of `Sets`, the
-    other arguments and errors those of `open_phase`.
+    the samples the TRAIN layer trains on. `watch`, `warn`, `processes` and `classes` are those of
+    `Sets`, the other arguments and errors those of `open_phase`.
     """
-    sets = Sets(watch, warn, share[1], classes)
+    sets = Sets(watch, warn, processes, classes, device, leading=share[0] == 0)
     phases: dict[Phase, Batches] = {}
     for phase, layer in sorted(layers.items(), key=lambda item: item[0] != "TRAIN"):
         batches = open_phase(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-import psutil
 import torch
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from sparsenet.data.decoded import decoded_set
 from sparsenet.data.folders import Classes, ImageFiles, list_images
 from sparsenet.data.options import DataOptions
 from sparsenet.data.raw import RawSet
+from sparsenet.data.room import free_memory
 from sparsenet.data.sources import IMAGE_FOLDER, load_source
 from sparsenet.data.stream import Warn
 from sparsenet.data.watch import Watch, unwatched
@@ -47,8 +47,9 @@ class FileSet:
 class Sets:
     """Reads or lists each set once, and decides which image folders are held in memory.
 
-    `watch` is shown long work, `warn` what was left out; `processes` train together on this
-    machine and share its memory. `classes` are those of image folders that the net was trained on;
+    `watch` is shown long work, `warn` what was left out. `processes` train together on this
+    machine and share its memory; what is held is to be on `device`; the `leading` one tells what
+    all of them find in a set. `classes` are those of image folders that the net was trained on;
     left out: those of the first one.
     """
 
@@ -58,13 +59,15 @@ class Sets:
         warn: Warn = warnings.warn,
         processes: int = 1,
         classes: tuple[str, ...] | None = None,
+        device: torch.device | str = "cpu",
+        leading: bool = True,
     ) -> None:
-        self.watch, self.warn = watch, warn
+        self.watch, self.warn, self._leading = watch, warn, leading
         self.classes = None if classes is None else Classes(classes, "the training")
         self.bad: set[str] = set()
         """Files that were told of because no image could be read from them."""
         self._room: int | None = None
-        self._processes = processes
+        self._processes, self._device = processes, device
         self._opened: dict[tuple[object, ...], RawSet | FileSet] = {}
 
     def get(self, layer: DataOptions, train: bool) -> RawSet | FileSet:
@@ -88,16 +91,20 @@ class Sets:
             return FileSet(name, files)
         decoded = decoded_set(files, layer.is_color, size, layer.on_bad_image, self.watch)
         if decoded.uncached:
-            self.warn(decoded.uncached)
+            self._tell(decoded.uncached)
         if not decoded.bad:
             return RawSet(name, decoded.images, files.labels, len(files.classes))
         bad = [str(files.paths[place]) for place in decoded.bad]
         more = [f"{len(bad) - _NAMED} more"] if len(bad) > _NAMED else []
         said = f"{len(bad)} bad image{'s' * (len(bad) > 1)}"
-        self.warn(f"{name}: skipped {said}: {', '.join([*bad[:_NAMED], *more])}")
+        self._tell(f"{name}: skipped {said}: {', '.join([*bad[:_NAMED], *more])}")
         is_bad = torch.zeros(len(files.paths), dtype=torch.bool)
         is_bad[list(decoded.bad)] = True
         return RawSet(name, decoded.images, files.labels, len(files.classes), is_bad)
+
+    def _tell(self, text: str) -> None:
+        if self._leading:
+            self.warn(text)
 
     def _held(self, layer: DataOptions, pixels: int) -> bool:
         """Whether a set is to be in memory: by its key, or where the free memory has room.
@@ -106,7 +113,7 @@ class Sets:
         """
         size = pixels * (3 if layer.is_color else 1)
         if self._room is None:
-            self._room = psutil.virtual_memory().available // 2 // self._processes
+            self._room = free_memory(self._device) // 2 // self._processes
         held = layer.memory == "yes" or (layer.memory == "auto" and size <= self._room)
         self._room -= size if held else 0
         return held

@@ -135,6 +135,7 @@ def build(
         memory_format=memory_format_of(device),
         classes=classes,
         share=(ranks.rank(), ranks.size()),
+        processes=ranks.on_machine()[1],
         watch=shown.counting,
         warn=shown.warn,
     )

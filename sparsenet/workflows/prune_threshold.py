@@ -127,7 +127,7 @@ def _held_out(
     display: Display,
 ) -> dict[Phase, Batches]:
     """VAL, where there is any, and TEST, less the mean image that belongs to the weights."""
-    sets = Sets(display.counting, display.warn, classes=given.classes)
+    sets = Sets(display.counting, display.warn, classes=given.classes, device=device)
     batches = {
         phase: open_phase(
             net.graphs[phase].data,

@@ -37,7 +37,12 @@ def evaluate_checkpoint(
         stored.device,
         stored.checkpoint.mean_image,
         training=graphs["TRAIN"].data,
-        sets=Sets(shown.counting, shown.warn, classes=stored.checkpoint.classes),
+        sets=Sets(
+            shown.counting,
+            shown.warn,
+            classes=stored.checkpoint.classes,
+            device=stored.device,
+        ),
         memory_format=memory_format_of(stored.device),
     )
     if not batches:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -115,8 +114,7 @@ def assert_same(one, other) -> int:
     [(2 * 24 * 360, [True, False]), (2 * 33 * 360, [True, True]), (9, [0, 0])],
 )
 def test_auto_holds_what_fits_in_half_of_the_free_memory(layer, monkeypatch, available, held):
-    memory = SimpleNamespace(available=available)
-    monkeypatch.setattr(sets.psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(sets, "free_memory", lambda device: available)
     both = opened(layer())
     assert [isinstance(both[phase], InMemory) for phase in ("TRAIN", "TEST")] == held
     among = Sets(processes=2)  # each of which would hold as much
@@ -162,6 +160,23 @@ def test_bad_images_of_a_set_in_memory_are_told_in_one_line(layer, root, tmp_pat
     assert told == [f"ImageFolder {folder}: skipped 7 bad images: {named}, 2 more"]
     with pytest.raises(DataError, match=f"^{paths[1]}: the file is empty$"):
         open_phase(layer(**keys | {"on_bad_image": "error"}), "TRAIN", 0)
+
+
+def test_beside_another_process_each_tells_of_the_bad_images_that_it_alone_reads(
+    layer, root, tmp_path
+):
+    folder = make_folder(tmp_path / "bad")
+    bad = list_images(folder, train=True).paths[1]
+    bad.write_bytes(b"")
+    keys = {"root": str(folder.parent), "folder": "bad", "on_bad_image": "skip", "workers": 0}
+    for memory, lines in (
+        ("auto", []),
+        ("no", [f"Skipped (bad image 1): {bad}: the file is empty"]),
+    ):
+        told = []
+        beside = Sets(warn=told.append, leading=False)
+        list(open_phase(layer(**keys, memory=memory), "TRAIN", 0, sets=beside).sweep())
+        assert told == lines
 
 
 @pytest.mark.parametrize(
