@@ -32,8 +32,8 @@ READING = """\
 
 - YAML 1.2: `1e-4` is a number, `no` and `on` are texts, and a repeated key is an error.
 - All problems of both files are reported at once, each with its file and line, before anything is
-  written. An unknown key names the nearest valid one. A key that the chosen `lr_policy` or `type`
-  does not use is an error.
+  written; how layers fit together is looked at when each is right by itself. An unknown key names
+  the nearest valid one. A key that the chosen `lr_policy` or `type` does not use is an error.
 - A percentage is written `5%`, and means that share of the weights or samples, rounded down.
 - `net` is a path relative to the solver file, or the net itself in its place.
 - `--set KEY.PATH=VALUE` on the command line wins over the files, and may be repeated. A part of the

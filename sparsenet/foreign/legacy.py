@@ -15,9 +15,10 @@ from sparsenet.archive import ArchiveError, load_plain, opcodes
 _MAGIC = 0x1950A86A20F9469CFC6C  # torch.serialization's
 _PICKLES_BEFORE = 3
 # What torch's pickler writes where a storage is named: ("storage", KIND, KEY, place, LENGTH, None).
-_NAMED = 6
-_NAMING = ("NONE", "TUPLE")
+# All of it is looked for: what is popped again between would be told for what is there.
+_TEXTS = {"BINUNICODE", "SHORT_BINUNICODE", "BINSTRING", "SHORT_BINSTRING"}
 _LENGTHS = {"BININT", "BININT1", "BININT2", "LONG1"}
+_NAMING = ({"GLOBAL"}, _TEXTS, _TEXTS, _LENGTHS, {"NONE"}, {"TUPLE"})
 _PUTS = {"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"}
 _GETS = {"GET", "BINGET", "LONG_BINGET"}
 _BYTES = {
@@ -62,17 +63,17 @@ def _declared(stream: IO[bytes]) -> int:
     sizes: dict[object, int] = {}
     for place, (name, _) in enumerate(content):
         if name in ("PERSID", "BINPERSID"):
-            key, size = _storage(content[max(place - _NAMED, 0) : place])
+            key, size = _storage(content[max(place - len(_NAMING), 0) : place])
             sizes[key] = max(size, sizes.get(key, 0))
     return sum(sizes.values())
 
 
 def _storage(named: list[tuple[str, Any]]) -> tuple[object, int]:
     """The key of a storage and its bytes, from the opcodes before it is asked for."""
-    names, arguments = [name for name, _ in named], [argument for _, argument in named]
-    if len(named) == _NAMED and names[3] in _LENGTHS and tuple(names[4:]) == _NAMING:
-        kind, key, _, length, *_ = arguments
-        if length >= 0:
+    if len(named) == len(_NAMING):
+        kind, key, _, length, *_ = (argument for _, argument in named)
+        as_written = all(name in one for (name, _), one in zip(named, _NAMING, strict=True))
+        if as_written and length >= 0:
             return key, _BYTES.get(kind, _WIDEST) * length
     raise ArchiveError("refused, it holds more than plain data beside its tensors")
 

@@ -283,3 +283,17 @@ def test_a_safetensors_header_is_believed_no_more_than_its_file(path: Path) -> N
         assert refusal(path).startswith(f"not a whole safetensors file: {words}")
     path.write_bytes(header(8, 4, "F4") + bytes(4))
     refusal(path)
+
+
+def test_a_legacy_storage_is_not_told_by_what_is_dropped_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text that is pushed and popped between, by which every storage would be one and the same."""
+    save_legacy({f"{i}.weight": torch.ones(90 + i) for i in range(3)}, path)
+    device = b"X\x03\x00\x00\x00cpu"
+    pushed = b"X\x04\x00\x00\x00same0"
+    whole = path.read_bytes()
+    assert device in whole
+    path.write_bytes(whole.replace(device, device + pushed))
+    monkeypatch.setattr(torch, "load", pytest.fail)
+    assert refusal(path).startswith("refused, it holds more than plain data beside its tensors")
