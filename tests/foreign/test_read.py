@@ -288,7 +288,7 @@ def test_a_safetensors_header_is_believed_no_more_than_its_file(path: Path) -> N
 def test_a_legacy_storage_is_not_told_by_what_is_dropped_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A text that is pushed and popped between, by which every storage would be one and the same."""
+    """A text that is pushed and popped between, by which all storages would be one and the same."""
     save_legacy({f"{i}.weight": torch.ones(90 + i) for i in range(3)}, path)
     device = b"X\x03\x00\x00\x00cpu"
     pushed = b"X\x04\x00\x00\x00same0"
