@@ -59,9 +59,14 @@ class ConfigError(SparsenetError):
 
 
 def nearest(name: object, names: Iterable[str]) -> str:
-    """`; did you mean 'X'?` for the valid name closest to `name`, or nothing when none is close."""
+    """`; did you mean 'X'?` for the valid name closest to `name`, or nothing when none is close.
+
+    The first of which `name` is the beginning, up to a `_`, is closest.
+    """
     by_fold = {candidate.casefold(): candidate for candidate in names}
-    match = difflib.get_close_matches(str(name)[:100].casefold(), by_fold, n=1, cutoff=0.6)
+    given = str(name)[:100].casefold()
+    match = [known for known in by_fold if known.startswith(f"{given}_")]
+    match = match or difflib.get_close_matches(given, by_fold, n=1, cutoff=0.6)
     return f"; did you mean {by_fold[match[0]]!r}?" if match else ""
 
 

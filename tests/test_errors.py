@@ -68,6 +68,12 @@ def test_nearest_keeps_the_spelling_of_the_valid_name():
     assert nearest("x", []) == ""
 
 
+def test_nearest_completes_a_word():
+    keys = ["pad", "kernel_size", "kernel_w"]
+    assert nearest("Kernel", keys) == "; did you mean 'kernel_size'?"
+    assert nearest("kernel_h", keys) == "; did you mean 'kernel_w'?"
+
+
 def test_nearest_takes_no_time_for_a_text_of_a_megabyte():
     assert nearest("x" * 2**20, ["x" * 50]) == "; did you mean '" + "x" * 50 + "'?"
 
