@@ -78,6 +78,11 @@ class Layer(Record):
         """The blobs it writes."""
         return self.top or (self.name,)
 
+    @property
+    def detail(self) -> str:
+        """What a picture says of the layer after its type: `3x3 /2`; nothing where that is all."""
+        return ""
+
     def output_shapes(self, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
         """Shapes of the tops for the shapes of the bottoms; raises ShapeError."""
         return bottoms

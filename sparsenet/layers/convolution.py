@@ -45,6 +45,13 @@ class Convolution(FilledLayer, WindowLayer):
         return self
 
     @property
+    def detail(self) -> str:
+        """Also of how many groups and how far apart the taps are: `3x3, 2 groups, dilation 2x2`."""
+        groups = f", {self.group} groups" * (self.group > 1)
+        dilation = f", dilation {by(self.dilation_pair)}" * (self.dilation_pair != (1, 1))
+        return super().detail + groups + dilation
+
+    @property
     def dilation_pair(self) -> Pair:
         """Pixels between the kernel's taps, down and right."""
         return pair(self.dilation, None, None, 1)

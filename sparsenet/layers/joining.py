@@ -38,6 +38,11 @@ class Eltwise(Layer):
             raise KeyProblem("coeff", words)
         return self
 
+    @property
+    def detail(self) -> str:
+        """The operation."""
+        return self.operation
+
     def output_shapes(self, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
         """The shape that all bottoms have; raises ShapeError where they differ."""
         need_channels("Eltwise", bottoms[0])

@@ -47,6 +47,11 @@ class Pooling(WindowLayer):
                     raise KeyProblem(key, f"{pad} must be less than the kernel, {size}")
         return self
 
+    @property
+    def detail(self) -> str:
+        """Its kind and window: `MAX 3x3 /2`, `AVE, global`."""
+        return f"{self.pool}, global" if self.global_pooling else f"{self.pool} {super().detail}"
+
     def output_shapes(self, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
         """The pooled image; raises ShapeError for a window that finds no pixel."""
         channels, height, width = need_image("Pooling", bottoms[0])

@@ -54,6 +54,13 @@ class WindowLayer(Layer):
         return self.kernel_size is not None or self.kernel_h is not None
 
     @property
+    def detail(self) -> str:
+        """The window and, other than one pixel, its step: `3x3 /2`, `3x3 /2x1`."""
+        down, right = self.stride_pair
+        step = str(down) if down == right else by(self.stride_pair)
+        return by(self.kernel_pair) + f" /{step}" * (self.stride_pair != (1, 1))
+
+    @property
     def kernel_pair(self) -> Pair:
         """The window's height and width."""
         return pair(self.kernel_size, self.kernel_h, self.kernel_w, 1)

@@ -53,9 +53,8 @@ def color_of(layer: Layer) -> str:
 
 
 def kind_of(layer: Layer) -> str:
-    """Its type, and the size of its kernels where it has such: `Convolution 5x5`."""
-    kernels = [shape[2:] for shape in layer["parameter_shapes"] if len(shape) == 4]
-    return " ".join([layer["type"], *map(dims, kernels)])
+    """Its type, and what its keys say beside that: `Convolution 5x5`, `Pooling MAX 3x3 /2`."""
+    return f"{layer['type']} {layer['detail']}".rstrip()
 
 
 def dims(shape: Sequence[int]) -> str:

@@ -26,11 +26,13 @@ PNG_BEGINS = b"\x89PNG"
 class DescribedLayer:
     """A layer in its place; shapes and counts are those of one example.
 
+    `detail` is what its keys say beside the type: a window, groups, an operation.
     `parameter_shapes` are of what is trained, not of statistics such as BatchNorm's.
     """
 
     name: str
     type: str
+    detail: str
     bottom: tuple[str, ...]
     top: tuple[str, ...]
     output_shapes: tuple[Shape, ...]
@@ -74,11 +76,12 @@ def describe(path: Path, phase: Phase = "TRAIN", overrides: Sequence[str] = ()) 
     data = graph.data
     shapes = data.output_shapes(())
     layers = [
-        DescribedLayer(data.name, data.type, (), data.top, shapes, (), 0),
+        DescribedLayer(data.name, data.type, data.detail, (), data.top, shapes, (), 0),
         *(
             DescribedLayer(
                 node.layer.name,
                 node.layer.type,
+                node.layer.detail,
                 node.bottoms,
                 node.tops,
                 node.out_shapes,

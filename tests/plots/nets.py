@@ -37,7 +37,9 @@ class Made:
             "parameters": sum(map(prod, parameters)),
             "multiply_accumulates": 9 * bool(parameters) if kind != "BatchNormScale" else 0,
         }
-        named = {"name": name, "type": kind, "bottom": read, "top": [self.last]}
+        kernels = ["x".join(map(str, shape[2:])) for shape in parameters if len(shape) == 4]
+        named = {"name": name, "type": kind, "detail": " ".join(kernels)}
+        named |= {"bottom": read, "top": [self.last]}
         shapes = {"output_shapes": [out], "parameter_shapes": list(parameters)}
         self.layers.append(named | shapes | counts)
         return self.last

@@ -11,6 +11,8 @@ import torch
 from sparsenet.config.load import load_net
 from sparsenet.config.read import write_yaml
 from sparsenet.errors import ConfigError
+from sparsenet.layers.base import LAYERS
+from sparsenet.record import check_record
 from sparsenet.workflows.build import build_net
 from sparsenet.workflows.describe import (
     DescribedLayer,
@@ -51,6 +53,42 @@ def test_lenet_to_the_letter() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("path", "details"),
+    [
+        ("imagenet/nets/alexnet.yaml", {
+            "conv1": "11x11 /4", "conv2": "5x5, 2 groups", "pool1": "MAX 3x3 /2", "fc6": "",
+        }),
+        ("cifar10/nets/quick.yaml", {"pool1": "MAX 3x3 /2", "pool2": "AVE 3x3 /2", "relu1": ""}),
+        ("cifar10/nets/resnet18.yaml", {"layer1/0/sum": "SUM"}),
+    ],
+)  # fmt: skip
+def test_what_the_keys_say_stands_beside_the_type(path: str, details: dict[str, str]) -> None:
+    found = {layer.name: layer.detail for layer in describe(CONFIGS / path).layers}
+    assert details.items() <= found.items()
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "detail"),
+    [
+        ("Convolution", {"kernel_size": [3, 5], "stride": [2, 1]}, "3x5 /2x1"),
+        (
+            "Convolution",
+            {"kernel_size": 3, "dilation": 2, "group": 4},
+            "3x3, 4 groups, dilation 2x2",
+        ),
+        ("Pooling", {"pool": "AVE", "global_pooling": True}, "AVE, global"),
+    ],
+)
+def test_a_window_is_told_by_what_is_not_usual(
+    kind: str, keys: dict[str, Any], detail: str
+) -> None:
+    own = {"num_output": 8} if kind == "Convolution" else {}
+    layer, problems = check_record(LAYERS[kind], {"name": "x", "type": kind, **own, **keys})
+    assert problems == []
+    assert layer.detail == detail
+
+
 @pytest.mark.parametrize("path", ["digits/net.yaml", "cifar10/nets/quick.yaml"])
 def test_the_parameters_are_those_of_the_net_as_built(path: str) -> None:
     net = build_net(load_net(CONFIGS / path), 1, torch.device("cpu"))
@@ -83,6 +121,7 @@ def test_blobs_are_named_as_they_are_wired(tmp_path: Path) -> None:
     assert document["layers"][1] == {
         "name": "conv",
         "type": "Convolution",
+        "detail": "3x3",
         "bottom": ("data",),
         "top": ("conv",),
         "output_shapes": ((4, 6, 6),),
@@ -94,7 +133,7 @@ def test_blobs_are_named_as_they_are_wired(tmp_path: Path) -> None:
 
 
 def layer(name: str, macs: int = 0) -> DescribedLayer:
-    return DescribedLayer(name, "Power", ("a",), ("b",), ((3, 4), ()), (), macs)
+    return DescribedLayer(name, "Power", "", ("a",), ("b",), ((3, 4), ()), (), macs)
 
 
 def test_blocks_stand_apart() -> None:
