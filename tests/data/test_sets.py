@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from sparsenet.data import sets
+from sparsenet.data import phases, sets
 from sparsenet.data.folders import list_images
 from sparsenet.data.memory import InMemory
 from sparsenet.data.options import DataOptions
@@ -120,6 +120,15 @@ def test_auto_holds_what_fits_in_half_of_the_free_memory(layer, monkeypatch, ava
     among = Sets(processes=2)  # each of which would hold as much
     assert isinstance(open_phase(layer(), "TRAIN", 0, sets=among), Stream)
     assert isinstance(open_phase(layer(memory="yes"), "TRAIN", 0), InMemory)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_phases_are_opened_for_their_device_and_process(layer, monkeypatch, rank):
+    asked = []
+    monkeypatch.setattr(phases, "Sets", lambda *given, **keys: asked.append((given, keys)))
+    layers = {"VAL": layer()}  # of which there is nothing without a split
+    open_phases(layers, 0, "meta", share=(rank, 2), processes=3, watch="w", warn="n")
+    assert asked == [(("w", "n", 3, None, "meta"), {"leading": rank == 0})]
 
 
 def test_auto_streams_what_has_no_one_size(layer):

@@ -8,6 +8,7 @@ import torch
 from sparsenet.checkpoint import Checkpoint
 from sparsenet.errors import ConfigError
 from sparsenet.regularization.schedule import Progress
+from sparsenet.workflows import build as build_module
 from sparsenet.workflows.build import (
     build,
     build_net,
@@ -182,3 +183,13 @@ def test_what_is_promised_is_what_is_counted_when_the_constraints_hold():
         flat[: item.nonzeros] = 1
         run.net.weights()[f"{item.name}.weight"].copy_(flat.reshape(item.shape))
     assert counted_memory(run.net) == promised
+
+
+def test_the_data_know_how_many_processes_share_the_memory(monkeypatch):
+    opened = []
+    monkeypatch.setattr(build_module.ranks, "on_machine", lambda: (0, 3))
+    monkeypatch.setattr(
+        build_module, "open_phases", lambda layers, **keys: opened.append(keys) or {}
+    )
+    build(configured(net_data(inner_product("ip", 10))), CPU)
+    assert [keys["processes"] for keys in opened] == [3]

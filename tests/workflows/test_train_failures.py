@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from sparsenet.checkpoint import load_checkpoint
 from sparsenet.errors import ConfigError
 from sparsenet.files import FileError
 from sparsenet.solver.loop import NotFiniteError
+from sparsenet.workflows import train as train_module
 from tests.workflows.conftest import assert_same_run, tensors
 from tests.workflows.runs import Notes, refused, run
 
@@ -159,3 +161,19 @@ def test_a_log_that_cannot_be_written_stops_the_run_in_one_line(
         run(home / "solver.yaml", tmp_path / "run")
     log = tmp_path / "run" / "metrics.jsonl"
     assert str(raised.value) == f"{log}: cannot be written: No space left on device"
+
+
+def test_a_process_that_may_not_see_the_folder_says_nothing_of_its_snapshots(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = [
+        "base_lr=1e38",
+        "clip_gradients=null",
+        "max_iter=1",
+        "stages=[{t: {ip1: 9, ip2: 9}}]",
+    ]
+    second = SimpleNamespace(**vars(ranks) | {"rank": lambda: 1})
+    monkeypatch.setattr(train_module, "ranks", second)
+    with pytest.raises(NotFiniteError) as raised:
+        run(home / "solver.yaml", tmp_path / "run", *settings)
+    assert "snapshot" not in str(raised.value)
