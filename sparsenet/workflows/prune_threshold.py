@@ -15,22 +15,15 @@ from sparsenet.config.constraints import weight_shapes
 from sparsenet.config.graph import has_phase
 from sparsenet.config.load import Configuration, load_solver
 from sparsenet.data.batches import Batches
-from sparsenet.data.phases import open_phase
-from sparsenet.data.sets import Sets
 from sparsenet.errors import ConfigError
 from sparsenet.layers.base import Phase
-from sparsenet.layout import memory_format_of
 from sparsenet.net import Net
 from sparsenet.progress import Display
 from sparsenet.run_folder import RunFolder
 from sparsenet.solver.evaluate import evaluate
-from sparsenet.workflows.build import (
-    choose_device,
-    counted_memory,
-    require_scores,
-    restored_net,
-)
+from sparsenet.workflows.build import choose_device, counted_memory, restored_net
 from sparsenet.workflows.copying import copy_weights
+from sparsenet.workflows.held_out import open_batches
 from sparsenet.workflows.pruning import Pruning, plain
 from sparsenet.workflows.pruning_options import PruningOptions
 from sparsenet.workflows.retrain_all import retrain_all
@@ -78,7 +71,7 @@ def prune_threshold(
     folder = RunFolder(options.output or checkpoint.parent)
     files = ThresholdFiles(folder, f"{checkpoint} under {solver}", retrained=options.retrain)
     files.check()
-    batches = _held_out(net, configuration, given, device, display)
+    batches = open_batches(net, configuration, given, _MEASURED, device, display)
     files.open()
     points = _measure_all(net, given, [Pruning(UNPRUNED), *prunings], batches, files, display)
     if options.retrain:
@@ -117,34 +110,6 @@ def _trained(
     if net.accuracy_blob("TEST") is None:
         raise ConfigError("the net has no Accuracy in phase TEST, by which results are compared")
     return given, net
-
-
-def _held_out(
-    net: Net,
-    configuration: Configuration,
-    given: Checkpoint,
-    device: torch.device,
-    display: Display,
-) -> dict[Phase, Batches]:
-    """VAL, where there is any, and TEST, less the mean image that belongs to the weights."""
-    sets = Sets(display.counting, display.warn, classes=given.classes, device=device)
-    batches = {
-        phase: open_phase(
-            net.graphs[phase].data,
-            phase,
-            configuration.solver.random_seed,
-            device,
-            given.mean_image,
-            training=net.graphs["TRAIN"].data,
-            sets=sets,
-            memory_format=memory_format_of(device),
-        )
-        for phase in _MEASURED
-        if phase in net.graphs
-    }
-    held_out = {phase: opened for phase, opened in batches.items() if opened is not None}
-    require_scores(net, held_out, configuration)
-    return held_out
 
 
 def _measure_all(

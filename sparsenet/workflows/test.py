@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
-from sparsenet.data.phases import open_phase
-from sparsenet.data.sets import Sets
 from sparsenet.errors import ConfigError
 from sparsenet.layers.base import Phase
-from sparsenet.layout import memory_format_of
 from sparsenet.progress import Display, Quiet
-from sparsenet.solver.evaluate import Score, evaluate
-from sparsenet.workflows.build import require_scores
+from sparsenet.solver.evaluate import Score
+from sparsenet.workflows.held_out import scores_of
 from sparsenet.workflows.stored import open_stored
 
 
@@ -29,25 +25,8 @@ def evaluate_checkpoint(
     Raises ConfigError, CheckpointError, DataError.
     """
     stored = open_stored(path, overrides, device)
-    graphs, shown = stored.net.graphs, display or Quiet()
-    batches = phase in graphs and open_phase(
-        graphs[phase].data,
-        phase,
-        stored.configuration.solver.random_seed,
-        stored.device,
-        stored.checkpoint.mean_image,
-        training=graphs["TRAIN"].data,
-        sets=Sets(
-            shown.counting,
-            shown.warn,
-            classes=stored.checkpoint.classes,
-            device=stored.device,
-        ),
-        memory_format=memory_format_of(stored.device),
-    )
-    if not batches:
+    scores = scores_of(stored, [phase], display or Quiet())
+    if phase not in scores:
         held_out = "; VAL is what the TRAIN Data layer's split holds out" if phase == "VAL" else ""
         raise ConfigError(f"{path}: its net has no {phase} data{held_out}")
-    require_scores(stored.net, {phase: batches}, stored.configuration)
-    with closing(batches):
-        return evaluate(stored.net, batches, phase)
+    return scores[phase]
