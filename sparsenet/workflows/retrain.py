@@ -18,12 +18,9 @@ from sparsenet.files import write_text
 from sparsenet.layers.base import WeightedLayer
 from sparsenet.progress import Display
 from sparsenet.run_folder import RunFolder
+from sparsenet.workflows.constraining import l0_beside
 from sparsenet.workflows.resume import comparable
 from sparsenet.workflows.train import TrainOptions, train
-
-# What an l0 that a layer has already keeps; its t and group give way to the count.
-_KEPT = ("interval", "velocity", "weight_decay")
-
 
 @dataclass(frozen=True)
 class Retrained:
@@ -42,22 +39,17 @@ def constrained_configuration(
 ) -> Configuration:
     """The same training, unstaged, with an l0 constraint t = counts[name] on each layer of its own.
 
-    Collins & Kohli, section 5.1: the distribution of nonzeros over the layers, duplicated.
+    Collins & Kohli, section 5.1: the distribution of nonzeros over the layers, duplicated. The
+    layers keep the weight decay that they had.
     """
     data = copy.deepcopy(configuration.data)
     data.pop("stages", None)
     layers = zip(configuration.solver.net.layers, data["net"]["layers"], strict=True)
     for layer, keys in layers:
         if isinstance(layer, WeightedLayer) and layer.name in counts:
-            rule = {"type": "l0", "t": counts[layer.name]}
-            keys["regularization"] = rule | _kept(keys.get("regularization"))
+            rule = l0_beside(layer.regularization, configuration.solver)
+            keys["regularization"] = rule | {"t": counts[layer.name]}
     return from_data(data, "--retrain")
-
-
-def _kept(rule: dict[str, Any] | None) -> dict[str, Any]:
-    if rule is None or rule.get("type") != "l0":
-        return {}
-    return {key: rule[key] for key in _KEPT if key in rule}
 
 
 def check_same_run(folder: RunFolder, configuration: Configuration) -> None:

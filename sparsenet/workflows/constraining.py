@@ -1,0 +1,25 @@
+"""An l0 constraint in place of what a layer's regularization was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sparsenet.config.solver import SolverConfig
+from sparsenet.regularization.regularizers import L0, L2, Regularizer
+
+_KEPT = ("interval", "velocity", "weight_decay")
+
+
+def l0_beside(rule: Regularizer | None, solver: SolverConfig) -> dict[str, Any]:
+    """The keys of an l0, but for its t, that trains a layer as before but for the projection.
+
+    The layer keeps its weight decay, and an l0 that it has already its interval and velocity.
+    """
+    if isinstance(rule, L0):
+        own = rule.model_dump(include=set(_KEPT), exclude_unset=True)
+        return {"type": "l0", **own}
+    decay = solver.weight_decay if solver.regularization_type == "L2" else 0.0
+    if rule is not None:
+        given = rule.weight_decay if isinstance(rule, L2) else 0.0
+        decay = decay if given is None else given
+    return {"type": "l0", **({"weight_decay": decay} if decay else {})}
