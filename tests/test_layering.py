@@ -40,8 +40,11 @@ MAY_IMPORT = {
     "solver": "errors ranks regularization data layers solver.lr_policies solver.update config net",
     "plots": "errors files storage",
     "workflows": "*",
+    "study_folder": "errors files run_folder",
+    "trials": "*",
+    "studies": "*",
     "__init__": "",
-    "cli": "errors ranks storage layers config progress workflows __init__",
+    "cli": "errors ranks storage layers config progress workflows trials studies __init__",
     "__main__": "cli",
 }
 
@@ -53,7 +56,8 @@ HOMES = {
     "safetensors": "foreign",
     "sklearn": "data",
     "torchvision": "data",
-    "tqdm": "progress",
+    "loky": "trials",
+    "tqdm": "progress trials",
     "yaml": "config",
 }
 
@@ -98,7 +102,7 @@ def offences(module: str, source: str) -> list[str]:
     for line, target in imports(source, package):
         top, _, rest = target.partition(".")
         if top != "sparsenet":
-            allowed = HOMES.get(top, unit) == unit
+            allowed = unit in HOMES.get(top, unit).split()
             words = f"{top} belongs to {HOMES.get(top)}"
         else:
             to = unit_of(rest) or "__init__"

@@ -45,6 +45,23 @@ def device(function: F) -> F:
     )(function)
 
 
+def study(function: F) -> F:
+    """--output, --jobs, --threads and --device of a study of many trials."""
+    for option in (
+        click.option(
+            "--threads",
+            type=click.IntRange(1),
+            default=1,
+            show_default=True,
+            help="Threads of each trial. With another number the sums are rounded otherwise.",
+        ),
+        click.option("--jobs", type=click.IntRange(1), help="Trials at a time; default: cores."),
+        click.option("--output", type=FOLDER, help="The study's folder; default: below runs/."),
+    ):
+        function = option(function)
+    return device(function)
+
+
 def as_json(function: F) -> F:
     """--json."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(

@@ -228,17 +228,21 @@ def counted_memory(net: Net) -> ModelMemory:
 def promised_memory(net: NetConfig, counts: Mapping[str, int]) -> ModelMemory:
     """What the net takes when its l0 constraints hold with these counts, by ball name."""
     nonzeros: dict[str, int] = {}
-    shapes = weight_shapes(net)
-    sizes = {name: torch.Size(shape).numel() for name, (_, shape) in shapes.items()}
+    sizes = {name: prod(shape) for name, (_, shape) in weight_shapes(net).items()}
     for ball in declared_balls(net):
         if ball.name in counts:
             layers = [weight.rpartition(".")[0] for weight in ball.weights]
             parts = spread(counts[ball.name], [sizes[layer] for layer in layers])
             nonzeros.update(zip(layers, parts, strict=True))
+    return memory_with(net, nonzeros)
+
+
+def memory_with(net: NetConfig, nonzeros: Mapping[str, int]) -> ModelMemory:
+    """What the net takes with so many nonzero weights in each layer named, all in the others."""
     return ModelMemory.of(
         (
-            (name, shape, nonzeros.get(name, sizes[name]), shape[0] if layer.has_bias else 0)
-            for name, (layer, shape) in shapes.items()
+            (name, shape, nonzeros.get(name, prod(shape)), shape[0] if layer.has_bias else 0)
+            for name, (layer, shape) in weight_shapes(net).items()
         ),
         _others(net),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -21,6 +20,7 @@ from sparsenet.run_folder import RunFolder
 from sparsenet.workflows.constraining import l0_beside
 from sparsenet.workflows.resume import comparable
 from sparsenet.workflows.train import TrainOptions, train
+
 
 @dataclass(frozen=True)
 class Retrained:

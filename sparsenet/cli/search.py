@@ -1,0 +1,102 @@
+"""`sparsenet search`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sparsenet.cli import options
+from sparsenet.studies.plan import SearchOptions
+from sparsenet.studies.search import search
+from sparsenet.studies.strategies import STRATEGIES
+from sparsenet.studies.study import StudyOptions
+from sparsenet.trials.show import choose_show
+
+
+@click.command(
+    "search",
+    epilog="Example: sparsenet search configs/digits/solver.yaml --budget 64KiB --iters 200",
+)
+@click.argument("solver", type=options.FILE)
+@click.option("--nonzeros", metavar="N", help="Search until at most N weights are not zero.")
+@click.option("--density", metavar="PERCENT", help="Until at most that part of the weights is.")
+@click.option("--ratio", metavar="R", help="Until the dense network is R times as large.")
+@click.option(
+    "--budget",
+    metavar="SIZE",
+    help="Until it takes at most 64KiB, say, in the best storage formats, biases counted.",
+)
+@click.option(
+    "--cut",
+    metavar="PERCENT",
+    default="20%",
+    show_default=True,
+    help="The part of a layer's nonzeros that a round takes away.",
+)
+@click.option(
+    "--iters",
+    type=click.IntRange(1),
+    default=500,
+    show_default=True,
+    help="Updates that each candidate is trained for.",
+)
+@click.option("--layers", metavar="LAYER,...", help="Search over these layers only.")
+@click.option(
+    "--strategy",
+    metavar="NAME",
+    default="greedy",
+    show_default=True,
+    help="; ".join(f"{name}: {kind.help}" for name, kind in STRATEGIES.items()) + ".",
+)
+@click.option(
+    "--weights",
+    type=options.FILE,
+    metavar="CKPT",
+    help="Start from the network of a checkpoint instead of training SOLVER's dense one.",
+)
+@options.overrides
+@options.study
+@options.as_json
+@options.quiet
+def command(
+    solver: Path,
+    nonzeros: str | None,
+    density: str | None,
+    ratio: str | None,
+    budget: str | None,
+    cut: str,
+    iters: int,
+    layers: str | None,
+    strategy: str,
+    weights: Path | None,
+    overrides: tuple[str, ...],
+    output: Path | None,
+    jobs: int | None,
+    threads: int,
+    device: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Find how many weights each layer of SOLVER's network should keep.
+
+    From the dense network each round trains a candidate for each layer with 20 % of its nonzeros
+    less, and goes on from the best on validation data, until the network is small enough (Collins
+    & Kohli, section 4.2). Every candidate is a line of front.csv; the same command goes on where
+    it was stopped.
+    """
+    chosen = SearchOptions(
+        target={"nonzeros": nonzeros, "density": density, "ratio": ratio, "budget": budget},
+        cut=cut,
+        iters=iters,
+        layers=layers,
+        strategy=strategy,
+        weights=weights,
+        overrides=overrides,
+        study=StudyOptions(output, jobs, threads, device),
+    )
+    result = search(solver, chosen, choose_show(quiet=quiet))
+    if as_json:
+        options.print_json(result.document)
+    else:
+        click.echo(result.text, nl=False)

@@ -1,0 +1,157 @@
+"""front.csv: every candidate of a search, and which of them it went on from."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sparsenet.files import FileError
+from sparsenet.storage.report import human_bytes
+from sparsenet.studies.strategies import Found
+from sparsenet.tables import aligned
+from sparsenet.trials.result import Result
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A candidate of round `round`; `spent` are the updates of all candidates up to it."""
+
+    round: int
+    accepted: bool
+    spent: int
+    found: Found
+
+
+def front_csv(strategy: str, candidates: Sequence[Candidate]) -> str:
+    """A line for each candidate, in the order of the search; the first is where it starts.
+
+    Accuracies and densities are fractions; `nonzeros` are weights, `bytes` those of the best
+    formats with biases. Of a candidate that diverged scores and sizes are empty.
+    """
+    out = io.StringIO()
+    rows = [_row(strategy, candidate) for candidate in candidates]
+    writer = csv.DictWriter(out, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _row(strategy: str, candidate: Candidate) -> dict[str, object]:
+    found, result = candidate.found, candidate.found.result
+    there = result.failed is None
+    return {
+        "strategy": strategy,
+        "round": candidate.round,
+        "layer": found.layer,
+        "accepted": int(candidate.accepted),
+        "nonzeros": result.nonzeros if there else "",
+        "density": decimal(result.density if there else None),
+        "bytes": result.bytes if there else "",
+        **scores(result, ("VAL", "TEST")),
+        "iterations": found.trial.updates,
+        "spent": candidate.spent,
+        "key": found.trial.key,
+        **{f"t.{name}": t for name, t in found.counts.items()},
+        **{f"nonzeros.{name}": result.counts.get(name, "") for name in found.counts},
+    }
+
+
+def scores(result: Result, phases: Sequence[str]) -> dict[str, str]:
+    """The columns val_accuracy, test_accuracy, val_loss, ... of a result."""
+    columns = {f"{phase.lower()}_accuracy": result.accuracy.get(phase) for phase in phases}
+    columns |= {f"{phase.lower()}_loss": result.loss.get(phase) for phase in phases}
+    return {name: decimal(value) for name, value in columns.items()}
+
+
+def decimal(value: float | None) -> str:
+    """A number with six decimals, empty where there is none."""
+    return "" if value is None else f"{value:.6f}"
+
+
+def path_table(strategy: str, path: Sequence[Candidate]) -> str:
+    """The networks that a search went on from, for a reader."""
+    layers = list(path[0].found.counts)
+    head = ["round", "cut", *layers, "nonzeros", "dens%", "bytes", "VAL", "TEST"]
+    rows = [head, *(_cells(candidate) for candidate in path)]
+    lines = aligned(rows, left=(1,))
+    counted = f"Strategy {strategy}: {path[-1].spent:,} updates in all."
+    note = (
+        "Accuracies in %; nonzeros of the weights by layer; bytes in the best formats, with biases."
+    )
+    return "\n".join([*lines[:1], "-" * len(lines[0]), *lines[1:], "", note, counted, ""])
+
+
+def _cells(candidate: Candidate) -> list[str]:
+    found, result = candidate.found, candidate.found.result
+    counts = [f"{result.counts[layer]:,}" for layer in found.counts]
+    sizes = [f"{result.nonzeros:,}", f"{100 * result.density:.2f}", human_bytes(result.bytes)]
+    measured = [_percent(result.accuracy.get(phase)) for phase in ("VAL", "TEST")]
+    return [str(candidate.round), found.layer or "-", *counts, *sizes, *measured]
+
+
+def _percent(accuracy: float | None) -> str:
+    return "-" if accuracy is None else f"{100 * accuracy:.2f}"
+
+
+def path_json(path: Sequence[Candidate]) -> list[dict[str, Any]]:
+    """The same as plain data; accuracies are fractions."""
+    return [
+        {
+            "round": candidate.round,
+            "layer": candidate.found.layer or None,
+            "t": candidate.found.counts,
+            "nonzeros": candidate.found.result.counts,
+            "bytes": candidate.found.result.bytes,
+            "accuracy": candidate.found.result.accuracy,
+            "loss": candidate.found.result.loss,
+            "key": candidate.found.trial.key,
+        }
+        for candidate in path
+    ]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A network on the path of an earlier search, as path.csv has it."""
+
+    nonzeros: int
+    bytes: int
+    val_accuracy: float
+    test_accuracy: float | None
+    key: str
+    counts: dict[str, int]
+
+
+def read_path(path: Path) -> list[Point]:
+    """The networks that a search went on from. Raises FileError where the file is not whole."""
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a CSV file"
+        raise FileError(f"{path}: cannot be read: {reason}") from None
+    points = []
+    for line, row in enumerate(rows, start=2):
+        try:
+            points.append(_point(row))
+        except (KeyError, ValueError, TypeError):
+            raise FileError(f"{path}:{line}: is not a line of a search's path") from None
+    return points
+
+
+def _point(row: dict[str, str]) -> Point:
+    counts = {
+        k.removeprefix("nonzeros."): int(v) for k, v in row.items() if k.startswith("nonzeros.")
+    }
+    return Point(
+        nonzeros=int(row["nonzeros"]),
+        bytes=int(row["bytes"]),
+        val_accuracy=float(row["val_accuracy"]),
+        test_accuracy=float(row["test_accuracy"]) if row["test_accuracy"] else None,
+        key=row["key"],
+        counts=counts,
+    )

@@ -1,0 +1,177 @@
+"""What a search will do: its candidates' configurations, and whether its target can be met."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from sparsenet.amounts import percentage
+from sparsenet.config.constraints import weight_shapes
+from sparsenet.config.graph import has_phase, in_phase
+from sparsenet.config.load import Configuration, from_data
+from sparsenet.errors import ConfigError, suggested
+from sparsenet.regularization.regularizers import L0
+from sparsenet.studies.compressed import compressed
+from sparsenet.studies.strategies import STRATEGIES, Counts, Found, Strategy
+from sparsenet.studies.study import StudyOptions
+from sparsenet.studies.targets import Size, Target, target_of
+from sparsenet.trials.trial import Trial
+from sparsenet.workflows.build import memory_with
+from sparsenet.workflows.constraining import l0_beside
+
+_GROUP = "all"
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """What the command line asks of a search; `target` by flag, of which one is given."""
+
+    target: Mapping[str, str | None]
+    cut: str = "20%"
+    iters: int = 500
+    layers: str | None = None
+    strategy: str = "greedy"
+    weights: Path | None = None
+    overrides: Sequence[str] = ()
+    study: StudyOptions = field(default_factory=StudyOptions)
+
+
+class Plan:
+    """What a search will do, checked; and the configurations of its trials."""
+
+    def __init__(self, configuration: Configuration, options: SearchOptions) -> None:
+        """Raises ConfigError naming the flag or key that cannot be."""
+        _require_validation(configuration)
+        self.options = options
+        self.shapes = _searched(configuration, options.layers)
+        self.sizes = {name: prod(shape) for name, shape in self.shapes.items()}
+        self.cut = _cut(options.cut)
+        if options.strategy not in STRATEGIES:
+            hint = suggested(options.strategy, STRATEGIES)
+            raise ConfigError(f"--strategy {options.strategy}: there is none such{hint}")
+        self.base = _unconstrained(configuration, self.shapes)
+        self.dense = self.size(self.sizes)
+        self.target: Target = target_of(options.target, self.dense)
+        self._require_feasible()
+
+    def settings(self) -> dict[str, Any]:
+        """What study.json keeps of the flags."""
+        weights = self.options.weights
+        return {
+            "strategy": self.options.strategy,
+            "cut": self.options.cut,
+            "iters": self.options.iters,
+            "layers": list(self.shapes),
+            "weights": None if weights is None else str(weights),
+            "target": self.target.flag,
+        }
+
+    def size(self, counts: Counts) -> Size:
+        """The size of a net whose searched layers have these nonzeros."""
+        return Size.of(memory_with(self.base.solver.net, counts))
+
+    def first(self) -> Trial:
+        """The network that the search starts from."""
+        if self.options.weights is None:
+            return Trial(self.base.data, label="dense")
+        label = str(self.options.weights)
+        return Trial(self.base.data, start=self.options.weights, trains=False, label=label)
+
+    def candidate(self, start: Trial, label: str, counts: Counts, *, shared: bool) -> Trial:
+        """A network trained from another under these constraints.
+
+        Its learning rates are those of the whole training, compressed.
+        """
+        data = compressed(self._constrained(counts, shared=shared), self.options.iters)
+        data["test_interval"] = 0
+        return Trial(from_data(data, "search").data, start=start, label=label)
+
+    def remaining(self, strategy: Strategy, current: Found) -> tuple[int, int]:
+        """About how many trials and updates are to come, if the largest layers lose the most."""
+        counts, trials = dict(current.counts), 0
+        while not self.target.met(self.size(counts)):
+            smaller = strategy.usual(counts)
+            if smaller == counts:
+                break
+            trials += strategy.fewest(counts)
+            counts = smaller
+        return trials, trials * self.options.iters
+
+    def _constrained(self, counts: Counts, *, shared: bool) -> dict[str, Any]:
+        data = copy.deepcopy(self.base.data)
+        for layer, keys in zip(self.base.solver.net.layers, data["net"]["layers"], strict=True):
+            name = layer.name
+            if name not in counts or (counts[name] == self.sizes[name] and not shared):
+                continue
+            rule = l0_beside(getattr(layer, "regularization", None), self.base.solver)
+            if shared:
+                rule |= {"group": _GROUP, "t": sum(counts.values())}
+            else:
+                rule |= {"t": counts[name]}
+            keys["regularization"] = rule
+        return data
+
+    def _require_feasible(self) -> None:
+        """Raise ConfigError where even one weight a layer is too much for the target."""
+        least = self.size(dict.fromkeys(self.sizes, 1))
+        if self.target.met(least):
+            return
+        fixed = [name for name in weight_shapes(self.base.solver.net) if name not in self.sizes]
+        kept = f", with {', '.join(fixed)} as they are" if fixed else ""
+        biases = memory_with(self.base.solver.net, {}).biases
+        of = f", {biases} of them biases of 4 bytes" if biases and self.target.bytes else ""
+        raise ConfigError(
+            f"{self.target.flag}: cannot be met: one weight a layer{kept} comes to {least.words()}"
+            f"{of}"
+        )
+
+
+def _require_validation(configuration: Configuration) -> None:
+    net = configuration.solver.net
+    if not has_phase(net, "VAL"):
+        words = (
+            "a search chooses by validation accuracy: give the Data layer of phase TRAIN a split"
+        )
+        raise ConfigError(f"{configuration.document.name}: {words}")
+    if not any(layer.is_accuracy and in_phase(layer, "VAL") for layer in net.layers):
+        words = "a search chooses by validation accuracy: the net has no Accuracy for TEST or VAL"
+        raise ConfigError(f"{configuration.document.name}: {words}")
+
+
+def _searched(configuration: Configuration, layers: str | None) -> dict[str, tuple[int, ...]]:
+    """The shapes of the layers to search over, in the net's order. Raises ConfigError."""
+    known = {
+        name: tuple(shape) for name, (_, shape) in weight_shapes(configuration.solver.net).items()
+    }
+    if layers is None:
+        return known
+    asked = layers.split(",")
+    for name in asked:
+        if name not in known:
+            words = f"the net has no layer {name!r} with weights{suggested(name, known)}"
+            raise ConfigError(f"--layers {layers}: {words}")
+    return {name: shape for name, shape in known.items() if name in asked}
+
+
+def _cut(text: str) -> Fraction:
+    share = percentage(text)
+    if share is None or not 0 < share < 1:
+        raise ConfigError(f"--cut {text}: is not a percentage above 0% and below 100%, such as 20%")
+    return share
+
+
+def _unconstrained(configuration: Configuration, searched: Mapping[str, object]) -> Configuration:
+    """The training without stages, and without l0 in the layers that are searched over."""
+    data = copy.deepcopy(configuration.data)
+    data.pop("stages", None)
+    for layer, keys in zip(configuration.solver.net.layers, data["net"]["layers"], strict=True):
+        rule = getattr(layer, "regularization", None)
+        if layer.name in searched and isinstance(rule, L0):
+            decay = rule.weight_decay
+            keys["regularization"] = {"type": "l2", "weight_decay": decay}
+    return from_data(data, configuration.document.name)

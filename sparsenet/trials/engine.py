@@ -1,0 +1,174 @@
+"""Many trials: each run once, several at a time, going on where they were stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from sparsenet.errors import ConfigError, SparsenetError
+from sparsenet.study_folder import StudyFolder
+from sparsenet.trials.board import Status
+from sparsenet.trials.journal import Journal
+from sparsenet.trials.result import Result, as_result
+from sparsenet.trials.show import Show
+from sparsenet.trials.trial import Trial
+from sparsenet.trials.work import Order, Outcome
+from sparsenet.workflows.signals import StoppedError, StopRequest
+
+_POLL = 0.5  # seconds between looks at running trials
+_LAST = 60.0  # seconds that trials have to save what they have when they are to stop
+
+
+class TrialError(SparsenetError):
+    """A trial could not be carried out."""
+
+
+class Pool(Protocol):
+    """Carries out orders."""
+
+    @property
+    def slots(self) -> int | None:
+        """How many at a time; None: as many as there are."""
+
+    def submit(self, order: Order) -> Future[Outcome]:
+        """Carry out an order as soon as there is room."""
+
+    def status(self, key: str) -> Status | None:
+        """Where a trial stands, None where that is not known."""
+
+    def stop(self) -> None:
+        """Ask all running trials to save what they have and stop."""
+
+    def close(self) -> None:
+        """Let go of what the pool has; what still runs is lost."""
+
+
+class Engine:
+    """The trials of one study: results from its journal, or from a pool that makes them.
+
+    With the same trials the results are the same whatever runs at the same time, since each trial
+    is computed by itself. `stopping` is asked between looks at the trials.
+    """
+
+    def __init__(
+        self,
+        folder: StudyFolder,
+        journal: Journal,
+        pool: Pool,
+        show: Show,
+        stopping: StopRequest,
+        device: str | None = None,
+    ) -> None:
+        self.folder, self.journal, self.pool, self.show = folder, journal, pool, show
+        self.stopping, self.device = stopping, device
+
+    def run(self, trials: Sequence[Trial]) -> list[Result]:
+        """The results of the trials, in their order; those that are there already are not run.
+
+        A trial that others start from is run before them. Raises TrialError, or ConfigError, where
+        one cannot be carried out, after those that were running beside it have been taken in;
+        StoppedError after a signal, when the running ones have saved what they have.
+        """
+        todo = self._missing(trials)
+        self.show.queued([trial.updates for trial in todo.values()])
+        running: dict[Future[Outcome], Trial] = {}
+        while todo or running:
+            self._fill(todo, running)
+            done, _ = wait(running, _POLL, FIRST_COMPLETED)
+            for future in done:
+                self._take(running.pop(future), future)
+            states = [(trial, self.pool.status(trial.key)) for trial in running.values()]
+            self.show.running([(t.label, state) for t, state in states if state])
+            if self.stopping():
+                self._stop(running)
+        return [self.journal.results[trial.key] for trial in trials]
+
+    def weights_of(self, trial: Trial) -> Path:
+        """The checkpoint of a trial's net."""
+        return self.folder.run(trial.key).final
+
+    def _missing(self, trials: Sequence[Trial]) -> dict[str, Trial]:
+        """What has to be run, by key: without a result, or without the weights others need."""
+        todo: dict[str, Trial] = {}
+        for trial in trials:
+            if trial.key not in self.journal.results:
+                self._add(trial, todo)
+        return todo
+
+    def _add(self, trial: Trial, todo: dict[str, Trial]) -> None:
+        start = trial.start
+        if isinstance(start, Trial) and start.key not in todo and not self._can_start(start):
+            self._add(start, todo)
+        todo.setdefault(trial.key, trial)
+
+    def _can_start(self, start: Trial) -> bool:
+        """Whether a trial has ended so that others may start, or need not start any more."""
+        result = self.journal.results.get(start.key)
+        return result is not None and (result.failed is not None or self.weights_of(start).exists())
+
+    def _fill(self, todo: dict[str, Trial], running: dict[Future[Outcome], Trial]) -> None:
+        """Submit what can begin, in order, as far as there is room."""
+        for key, trial in list(todo.items()):
+            if self.pool.slots is not None and len(running) >= self.pool.slots:
+                return
+            if isinstance(trial.start, Trial):
+                others = [*todo, *(other.key for other in running.values())]
+                if trial.start.key in others:
+                    continue
+                failed = self.journal.results[trial.start.key].failed
+                if failed is not None:
+                    words = f"{trial.start.label or 'the trial it starts from'}: {failed}"
+                    self._keep(todo.pop(key), Result(key, trial.label, trial.seed, failed=words))
+                    continue
+            running[self.pool.submit(self._order(todo.pop(key)))] = trial
+
+    def _order(self, trial: Trial) -> Order:
+        start = trial.start
+        return Order(
+            key=trial.key,
+            label=trial.label,
+            data=trial.data,
+            folder=self.folder.run(trial.key).path,
+            start=self.weights_of(start) if isinstance(start, Trial) else start,
+            trains=trial.trains,
+            pruning=trial.pruning,
+            measured=trial.measured,
+            device=self.device,
+        )
+
+    def _take(self, trial: Trial, future: Future[Outcome]) -> None:
+        """Keep what a trial came to. Raises TrialError and ConfigError where it came to nothing."""
+        try:
+            outcome = future.result()
+        except Exception as error:
+            # What the pool itself has to say: a process that was killed, a machine that is gone.
+            first = str(error).strip().partition("\n")[0]
+            words = f"{trial.label or trial.key}: its process ended: {first}"
+            advice = "with too little memory, fewer --jobs help; the same command goes on"
+            raise TrialError(f"{words}; {advice}") from error
+        for warning in outcome.warnings:
+            self.show.warn(f"{trial.label or trial.key}: {warning}")
+        if outcome.line is not None:
+            self._keep(trial, as_result(outcome.line))
+        elif outcome.error is not None:
+            kind = ConfigError if outcome.exit_code == ConfigError.exit_code else TrialError
+            raise kind(f"{trial.label or trial.key}: {outcome.error}")
+
+    def _keep(self, trial: Trial, result: Result) -> None:
+        self.journal.add(result)
+        self.folder.run(trial.key).keep_newest(0)
+        self.show.finished(trial.label, result)
+
+    def _stop(self, running: dict[Future[Outcome], Trial]) -> None:
+        """Let the running trials save what they have, and raise StoppedError."""
+        self.show.note("Stopping: the running trials save what they have")
+        self.pool.stop()
+        done, _ = wait(running, _LAST)
+        for future in done:
+            with suppress(SparsenetError):
+                self._take(running[future], future)
+        words = "stopped; the same command goes on from what is saved"
+        raise StoppedError(self.stopping.signal or 0, words)
