@@ -16,6 +16,8 @@ from sparsenet.layers.base import Layer, Shape, ShapeError, register
 NO_LABEL = torch.iinfo(torch.int64).min
 """An ignore_label that no label is."""
 
+_LEAST_PROBABILITY = 1e-20  # Caffe's kLOG_THRESHOLD
+
 
 class Ignoring(Layer):
     """Bottoms: values, and labels some of which may not count."""
@@ -124,6 +126,38 @@ class SoftmaxWithLossModule(NormalizedLossModule):
             reduction="sum",
             label_smoothing=self.label_smoothing,
         )
+        return summed / self.normalizer(labels)
+
+
+@register
+class MultinomialLogisticLoss(Judge, NormalizedLoss):
+    """L = -1/n sum_i log max(p_i, 1e-20), p_i the probability that is given to i's label (Caffe).
+
+    For probabilities, as an average of several nets' has them; scores go to SoftmaxWithLoss.
+    """
+
+    type: Literal["MultinomialLogisticLoss"] = Field(
+        "MultinomialLogisticLoss", description="the cross-entropy of probabilities with labels"
+    )
+
+    def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
+        """A module without parameters."""
+        return MultinomialLogisticLossModule(self)
+
+
+class MultinomialLogisticLossModule(NormalizedLossModule):
+    """Probabilities (N, C, ...) and integer labels (N, ...) to the loss, a scalar."""
+
+    def forward(self, probabilities: Tensor, labels: Tensor) -> Tensor:
+        """The cross-entropy."""
+        labels = _like_positions(labels, probabilities)
+        counted = labels != self.ignore_label
+        chosen = labels.where(counted, 0)  # an ignored label may be no class
+        hot = F.one_hot(chosen, probabilities.shape[1]).movedim(-1, 1)
+        # Not gathered: that would lay out the gradient anew, and bf16 is too coarse for a sum.
+        dtype = torch.promote_types(probabilities.dtype, torch.float32)
+        picked = (probabilities * hot).sum(1, dtype=dtype)
+        summed = -picked.clamp(min=_LEAST_PROBABILITY).log().where(counted, 0.0).sum()
         return summed / self.normalizer(labels)
 
 

@@ -76,6 +76,8 @@ EXAMPLES = [
     ("SoftmaxWithLoss", {"ignore_label": 1, "normalization": "FULL"}, (IMAGE, (3, 4))),
     ("SoftmaxWithLoss", {"label_smoothing": 0.1}, ((4,), ())),
     ("SoftmaxWithLoss", {"label_smoothing": 0.3, "ignore_label": 1}, (IMAGE, (3, 4))),
+    ("MultinomialLogisticLoss", {}, ((4,), ())),
+    ("MultinomialLogisticLoss", {"ignore_label": 1}, (IMAGE, (3, 4))),
     ("EuclideanLoss", {}, (IMAGE, IMAGE)),
     ("EuclideanLoss", {}, (IMAGE, (24,))),
     ("EuclideanLoss", {}, ((1,), ())),
@@ -106,7 +108,8 @@ def built(name, keys, bottoms):
 def batch(layer, bottoms):
     """Of each bottom distinct values, none near 0, in float64; of labels whole numbers."""
     generator = torch.Generator().manual_seed(6)
-    reads_labels = layer.type in {"SoftmaxWithLoss", "Accuracy"} or bottoms[-1] == ()
+    judges = {"SoftmaxWithLoss", "MultinomialLogisticLoss", "Accuracy"}
+    reads_labels = layer.type in judges or bottoms[-1] == ()
     shapes = [(2, *bottom) for bottom in (bottoms[:1] if reads_labels else bottoms)]
     sizes = [torch.Size(shape).numel() for shape in shapes]
     values = torch.randperm(sum(sizes), generator=generator) - sum(sizes) / 2 + 0.25

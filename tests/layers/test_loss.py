@@ -1,4 +1,4 @@
-"""SoftmaxWithLoss and Accuracy against Caffe's loops, and their messages."""
+"""The losses of labels and Accuracy against Caffe's loops, and their messages."""
 
 import math
 
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from sparsenet import ranks
 from sparsenet.layers.base import ShapeError
-from sparsenet.layers.loss import Accuracy, SoftmaxWithLoss
+from sparsenet.layers.loss import Accuracy, MultinomialLogisticLoss, SoftmaxWithLoss
 
 
 def positions(scores, labels):
@@ -123,6 +123,24 @@ def test_smoothed_labels_are_torchs(ignore):
     torch.testing.assert_close(
         layer.build(((10,), ()), torch.Generator())(scores, labels), expected
     )
+
+
+@cases
+@settings(max_examples=60, deadline=None)
+def test_of_probabilities_the_loss_is_that_of_their_scores(space, classes, ignore, seed, data):
+    normalization = data.draw(st.sampled_from(["VALID", "FULL", "BATCH_SIZE", "NONE"]))
+    scores, labels = draw(space, classes, ignore, seed)
+    keys = {"ignore_label": ignore, "normalization": normalization}
+    layer = MultinomialLogisticLoss(name="l", **keys)
+    shifted = np.exp(scores - scores.max(1, keepdims=True))
+    expected = caffe_loss(scores, labels, ignore, normalization)
+    found = run(layer, shifted / shifted.sum(1, keepdims=True), labels).item()
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_a_probability_of_zero_costs_what_caffes_threshold_does():
+    loss = run(MultinomialLogisticLoss(name="l"), np.array([[1.0, 0.0]]), np.array([1]))
+    assert loss.item() == pytest.approx(-np.log(1e-20), rel=1e-12)
 
 
 @pytest.mark.parametrize("normalization", ["VALID", "FULL", "BATCH_SIZE", "NONE"])
