@@ -1,7 +1,8 @@
 """From the Data layers of a net to the batches of its phases.
 
 TRAIN is the training set less what `split` holds out, and of that what `subset` takes, or a
-`bootstrap` resample of that; VAL is what `split` holds out; TEST is the test set.
+`bootstrap` resample of that; VAL is what `split` holds out; TEST is the test set. The mean image is
+of TRAIN before the resampling.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def open_phases(
     """The batches of every phase that has a Data layer, VAL only where that one has a `split`.
 
     Files are read once, and the mean image that a TEST layer's `mean: train` asks for is that of
-    the samples the TRAIN layer trains on. `watch`, `warn`, `processes` and `classes` are those of
+    the samples the TRAIN layer draws from. `watch`, `warn`, `processes` and `classes` are those of
     `Sets`, the other arguments and errors those of `open_phase`.
     """
     sets = Sets(watch, warn, processes, classes, device, leading=share[0] == 0)
@@ -90,8 +91,7 @@ def open_phase(
     sets = Sets() if sets is None else sets
     part = _part(layer, phase, sets)
     if layer.transform.mean and mean_image is None:
-        trained = part if phase == "TRAIN" else _part(training or layer, "TRAIN", sets)
-        mean_image = _mean_image(trained, layer, sets)
+        mean_image = _mean_image(_part(_unresampled(training or layer), "TRAIN", sets), layer, sets)
     train = phase == "TRAIN"
     options = Options(
         transform=layer.transform,
@@ -123,6 +123,11 @@ def _stream(
         bad=sets.bad,
         **options,
     )
+
+
+def _unresampled(layer: DataOptions) -> DataOptions:
+    """The layer without its bootstrap: bagged members of an ensemble so share a mean image."""
+    return layer.model_copy(update={"bootstrap": None})
 
 
 def _mean_image(trained: RawSet | FileSet, layer: DataOptions, sets: Sets) -> Tensor:

@@ -59,7 +59,8 @@ class Transform(Record):
     )
     mean: Literal["train"] | None = Field(
         None,
-        description="train: subtract the mean image of the samples trained on; checkpoints hold it",
+        description="train: subtract the mean image of the samples trained on, before a bootstrap;"
+        " checkpoints hold it",
     )
     std: OneOrMany[Annotated[float, Field(gt=0)]] | None = Field(
         None,

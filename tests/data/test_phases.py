@@ -74,13 +74,13 @@ def test_a_bootstrap_is_drawn_with_replacement_from_what_is_left(digits):
     rest, _ = hold_out(digits[True].labels, 200, 0)
     used = rest[sample(digits[True].labels[rest], 400, 0)]
     plain = open_phases(layers, seed=0)
+    mean = mean_of(digits[True].images[used])
     distinct = []
     for seed in range(8):
         again = layer.model_copy(update={"bootstrap": seed})
         opened = open_phases(dict.fromkeys(layers, again), seed=seed)
         drawn = used[resample(400, seed)]
         images, labels = everything(opened["TRAIN"])
-        mean = mean_of(digits[True].images[drawn])
         assert torch.equal(opened["TRAIN"].mean_image, mean)
         assert torch.equal(opened["TEST"].mean_image, mean)
         assert torch.equal(images, digits[True].images[drawn].float() - mean)
