@@ -23,6 +23,7 @@ _COMMANDS = {
     "memsize": "memory of a checkpoint, net or solver, per layer and storage format",
     "prune-threshold": "the baseline: thresholds on a trained network, without training",
     "search": "how many weights each layer keeps, found by training: a network under a budget",
+    "ensemble": "several sparse networks, averaged, in the memory of one",
     "schema": "print the JSON Schema of solver or net files",
 }
 

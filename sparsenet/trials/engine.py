@@ -99,31 +99,37 @@ class Engine:
         return todo
 
     def _add(self, trial: Trial, todo: dict[str, Trial]) -> None:
-        start = trial.start
-        if isinstance(start, Trial) and start.key not in todo and not self._can_start(start):
-            self._add(start, todo)
+        for other in trial.needs:
+            if other.key not in todo and not self._is_ready(other):
+                self._add(other, todo)
         todo.setdefault(trial.key, trial)
 
-    def _can_start(self, start: Trial) -> bool:
-        """Whether a trial has ended so that others may start, or need not start any more."""
-        result = self.journal.results.get(start.key)
-        return result is not None and (result.failed is not None or self.weights_of(start).exists())
+    def _is_ready(self, needed: Trial) -> bool:
+        """Whether a trial has ended so that others may begin, or need not begin any more."""
+        result = self.journal.results.get(needed.key)
+        return result is not None and (
+            result.failed is not None or self.weights_of(needed).exists()
+        )
 
     def _fill(self, todo: dict[str, Trial], running: dict[Future[Outcome], Trial]) -> None:
         """Submit what can begin, in order, as far as there is room."""
         for key, trial in list(todo.items()):
             if self.pool.slots is not None and len(running) >= self.pool.slots:
                 return
-            if isinstance(trial.start, Trial):
-                others = [*todo, *(other.key for other in running.values())]
-                if trial.start.key in others:
-                    continue
-                failed = self.journal.results[trial.start.key].failed
-                if failed is not None:
-                    words = f"{trial.start.label or 'the trial it starts from'}: {failed}"
-                    self._keep(todo.pop(key), Result(key, trial.label, trial.seed, failed=words))
-                    continue
+            before = {*todo, *(other.key for other in running.values())}
+            if any(other.key in before for other in trial.needs):
+                continue
+            if failed := self._failed(trial):
+                self._keep(todo.pop(key), Result(key, trial.label, trial.seed, failed=failed))
+                continue
             running[self.pool.submit(self._order(todo.pop(key)))] = trial
+
+    def _failed(self, trial: Trial) -> str | None:
+        """Why a trial cannot be made: one that it needs has failed."""
+        for other in trial.needs:
+            if failed := self.journal.results[other.key].failed:
+                return f"{other.label or other.key}: {failed}"
+        return None
 
     def _order(self, trial: Trial) -> Order:
         start = trial.start
@@ -133,6 +139,7 @@ class Engine:
             data=trial.data,
             folder=self.folder.run(trial.key).path,
             start=self.weights_of(start) if isinstance(start, Trial) else start,
+            members=tuple(map(self.weights_of, trial.members)),
             trains=trial.trains,
             pruning=trial.pruning,
             measured=trial.measured,

@@ -24,13 +24,14 @@ class Trial:
     """What is trained, from what, and what is done to it before it is measured.
 
     `data` is a checked, merged configuration. The net begins with the final weights of the trial
-    `start`, or those of a file of that path, or fresh. Without `trains` no update is made. The
-    trained net is pruned as `pruning` says and scored on the phases `measured`. `label` names it
-    for the reader.
+    `start`, or those of a file of that path, or fresh; with `members` it is the mean of their nets
+    (see `joined`). Without `trains` no update is made. The trained net is pruned as `pruning` says
+    and scored on the phases `measured`. `label` names it for the reader.
     """
 
     data: dict[str, Any]
     start: Trial | Path | None = None
+    members: tuple[Trial, ...] = ()
     trains: bool = True
     pruning: Pruning | None = None
     measured: tuple[Phase, ...] = _MEASURED
@@ -47,12 +48,18 @@ class Trial:
         parts = {
             "configuration": comparable(self.data),
             "start": _digest_of(self.start),
+            "members": [member.key for member in self.members],
             "trains": self.trains,
             "pruning": _pruning_data(self.pruning),
             "measured": self.measured,
         }
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
+
+    @property
+    def needs(self) -> tuple[Trial, ...]:
+        """The trials whose weights it is made of, which come before it."""
+        return (*([self.start] if isinstance(self.start, Trial) else []), *self.members)
 
     @property
     def updates(self) -> int:

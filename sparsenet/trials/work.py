@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from sparsenet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from sparsenet.checkpoint import load_checkpoint, save_checkpoint
 from sparsenet.config.load import from_data
 from sparsenet.config.read import write_yaml
 from sparsenet.errors import SparsenetError
@@ -24,6 +24,7 @@ from sparsenet.trials.board import Board, Reporter
 from sparsenet.trials.result import Result, layer_counts
 from sparsenet.workflows.build import counted_memory, restored_net
 from sparsenet.workflows.held_out import scores_of
+from sparsenet.workflows.joined import joined_checkpoint
 from sparsenet.workflows.pruning import Pruning
 from sparsenet.workflows.resume import find_snapshot
 from sparsenet.workflows.signals import StoppedError
@@ -35,13 +36,14 @@ _Score = tuple[float | None, float | None]  # accuracy and loss
 
 @dataclass(frozen=True)
 class Order:
-    """A trial as it is sent to who carries it out; `start` is the checkpoint it begins from."""
+    """A trial as it is sent to who carries it out; `start` and `members` are checkpoints."""
 
     key: str
     label: str
     data: dict[str, Any]
     folder: Path
     start: Path | None = None
+    members: tuple[Path, ...] = ()
     trains: bool = True
     pruning: Pruning | None = None
     measured: tuple[Phase, ...] = ("VAL", "TEST")
@@ -97,7 +99,7 @@ def _line(order: Order, reporter: Reporter) -> dict[str, Any]:
     write_text(folder.config, write_yaml(order.data))
     trained = _trained(order, folder, reporter).summary if order.trains else None
     if trained is None or order.pruning is not None:
-        _write_pruned(order, folder)
+        _write_made(order, folder)
     stored = open_stored(folder.final, device=order.device)
     known = {} if trained is None or order.pruning else trained["final"]
     scores = {phase: _known(stored, phase, known) for phase in order.measured if phase in known}
@@ -148,21 +150,19 @@ def _trained(order: Order, folder: RunFolder, reporter: Reporter) -> TrainResult
     return train(folder.config, options, reporter)
 
 
-def _write_pruned(order: Order, folder: RunFolder) -> None:
-    """Make final.pt of the weights trained here, or of those it starts from, pruned."""
-    source = folder.final if order.trains or order.start is None else order.start
-    given = load_checkpoint(source)
-    net = restored_net(given, from_data(order.data, str(folder.config)), torch.device("cpu"))
+def _write_made(order: Order, folder: RunFolder) -> None:
+    """Make final.pt of the weights trained here, or those given, joined, pruned, or both."""
+    configuration = from_data(order.data, str(folder.config))
+    if order.members:
+        given = joined_checkpoint(configuration, [load_checkpoint(each) for each in order.members])
+    else:
+        given = load_checkpoint(order.start if order.start and not order.trains else folder.final)
+    net = restored_net(given, configuration, torch.device("cpu"))
     if order.pruning is not None:
         order.pruning.prune_({b.layer.name: b.tensor.detach() for b in net.blobs if b.is_weight})
-    model = Checkpoint(
-        config=order.data,
-        iter=given.iter,
-        weights={name: tensor.clone() for name, tensor in net.weights().items()},
-        mean_image=given.mean_image,
-        classes=given.classes,
-    )
-    save_checkpoint(folder.final, model)
+    weights = {name: tensor.clone() for name, tensor in net.weights().items()}
+    made = dataclasses.replace(given, config=order.data, weights=weights, solver=None, accuracy={})
+    save_checkpoint(folder.final, made)
 
 
 def _finite(value: float | None) -> float | None:

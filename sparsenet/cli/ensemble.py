@@ -1,0 +1,89 @@
+"""`sparsenet ensemble`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from sparsenet.cli import options
+from sparsenet.studies.distribution import DistributionOptions
+from sparsenet.studies.ensemble import EnsembleOptions, ensemble
+from sparsenet.studies.study import StudyOptions
+from sparsenet.trials.show import choose_show
+
+
+def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"\d{1,3}(,\d{1,3})*", value):
+        raise click.BadParameter(f"{value!r} is not a number, or a list such as 1,2,3", ctx, param)
+    return tuple(dict.fromkeys(map(int, value.split(","))))
+
+
+@click.command(
+    "ensemble",
+    epilog="Example: sparsenet ensemble configs/cifar10/quick.yaml --members 1,2,3 "
+    "--from runs/cifar10-quick-search --trials 3",
+)
+@click.argument("solver", type=options.FILE)
+@click.option(
+    "--members",
+    metavar="N,...",
+    required=True,
+    callback=_numbers,
+    help="Nets in the ensemble; of a list one ensemble of each number.",
+)
+@click.option(
+    "--from",
+    "search",
+    metavar="FOLDER",
+    type=options.FOLDER,
+    help="Distribute the nonzeros as the path of the search in this folder does.",
+)
+@click.option("--t", metavar="LAYER=T,...", help="Or these counts or percentages, by layer.")
+@click.option("--density", metavar="PERCENT", help="Or the same part of every layer.")
+@click.option(
+    "--trials",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="Ensembles of each number, with seeds and samples of their own.",
+)
+@options.overrides
+@options.study
+@options.as_json
+@options.quiet
+def command(
+    solver: Path,
+    members: tuple[int, ...],
+    search: Path | None,
+    t: str | None,
+    density: str | None,
+    trials: int,
+    overrides: tuple[str, ...],
+    output: Path | None,
+    jobs: int | None,
+    threads: int,
+    device: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train N sparse networks that together have no more nonzeros than the one of SOLVER.
+
+    Each is trained from scratch on a resample of the training data (bagging) under l0 constraints,
+    with at most 1/N of the parameters; their softmax outputs are averaged. An ensemble is one
+    checkpoint, ensemble-N-trialK.pt, that the other commands take as any other. A single net is
+    dense and trained on the data as they are (Collins & Kohli, section 5.3 and Table 1).
+    """
+    chosen = EnsembleOptions(
+        members=members,
+        trials=trials,
+        distribution=DistributionOptions(search, t, density),
+        overrides=overrides,
+        study=StudyOptions(output, jobs, threads, device),
+    )
+    result = ensemble(solver, chosen, choose_show(quiet=quiet))
+    if as_json:
+        options.print_json(result.document)
+    else:
+        click.echo(result.text, nl=False)

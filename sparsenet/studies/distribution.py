@@ -1,0 +1,85 @@
+"""Which distribution of nonzeros over the layers a network is to have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparsenet.errors import ConfigError
+from sparsenet.studies.front import Point, read_path
+from sparsenet.study_folder import StudyFolder
+from sparsenet.workflows.pruning_options import PruningOptions
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class DistributionOptions:
+    """A search's folder, counts by layer (`conv1=300,ip1=5%`), or a density of every layer."""
+
+    search: Path | None = None
+    t: str | None = None
+    density: str | None = None
+
+    @property
+    def given(self) -> list[str]:
+        """The flags that are given."""
+        flags = {"--from": self.search, "--t": self.t, "--density": self.density}
+        return [flag for flag, value in flags.items() if value is not None]
+
+    def counts(self, shapes: Shapes, most: int) -> dict[str, int]:
+        """t by layer for at most `most` nonzero weights; a layer left out stays dense.
+
+        Of a search it is the network of its path with the most nonzeros that are no more. Raises
+        ConfigError where what is given has more, or is none; FileError for a damaged path.csv.
+        """
+        if len(self.given) != 1:
+            words = f"{' and '.join(self.given)} exclude each other" if self.given else "is missing"
+            raise ConfigError(f"the distribution: {words}; give one of --from, --t, --density")
+        if self.search is not None:
+            return _of_search(self.search, shapes, most)
+        chosen = PruningOptions(t=self.t, density=self.density).prunings(shapes)
+        if len(chosen) > 1:
+            raise ConfigError(f"--density {self.density}: one density is needed here")
+        counts = dict(chosen[0].counts)
+        whole = sum(counts.get(name, size) for name, size in _sizes(shapes).items())
+        if whole > most:
+            words = f"{whole:,} nonzero weights are more than the {most:,} of its share"
+            raise ConfigError(f"{self.given[0]} {self.t or self.density}: {words}")
+        return counts
+
+
+def _of_search(folder: Path, shapes: Shapes, most: int) -> dict[str, int]:
+    points = searched(folder)
+    known = set(points[0].counts)
+    if unknown := [name for name in known if name not in shapes]:
+        raise ConfigError(f"--from {folder}: is of another net, with a layer {min(unknown)}")
+    sizes = _sizes(shapes)
+    rest = sum(size for name, size in sizes.items() if name not in known)
+    fitting = [point for point in points if sum(point.counts.values()) + rest <= most]
+    if not fitting:
+        least = min(sum(point.counts.values()) for point in points) + rest
+        words = f"its sparsest network has {least:,} nonzero weights, more than {most:,}"
+        raise ConfigError(f"--from {folder}: {words}; let the search go on to fewer")
+    best = max(fitting, key=lambda point: sum(point.counts.values()))
+    return {name: max(1, count) for name, count in best.counts.items() if count < sizes[name]}
+
+
+def searched(folder: Path) -> list[Point]:
+    """The path of a search. Raises ConfigError where the folder has none, and FileError."""
+    path = StudyFolder(folder).accepted
+    if not path.is_file():
+        raise ConfigError(f"{folder}: is not the folder of a search: it has no {path.name}")
+    if not (points := read_path(path)):
+        raise ConfigError(f"{path}: has no network")
+    return points
+
+
+def _sizes(shapes: Shapes) -> dict[str, int]:
+    sizes = {}
+    for name, shape in shapes.items():
+        sizes[name] = 1
+        for extent in shape:
+            sizes[name] *= extent
+    return sizes
