@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
@@ -12,12 +11,6 @@ from sparsenet.studies.distribution import DistributionOptions
 from sparsenet.studies.ensemble import EnsembleOptions, ensemble
 from sparsenet.studies.study import StudyOptions
 from sparsenet.trials.show import choose_show
-
-
-def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
-    if not re.fullmatch(r"\d{1,3}(,\d{1,3})*", value):
-        raise click.BadParameter(f"{value!r} is not a number, or a list such as 1,2,3", ctx, param)
-    return tuple(dict.fromkeys(map(int, value.split(","))))
 
 
 @click.command(
@@ -30,7 +23,7 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[in
     "--members",
     metavar="N,...",
     required=True,
-    callback=_numbers,
+    callback=options.numbers,
     help="Nets in the ensemble; of a list one ensemble of each number.",
 )
 @click.option(

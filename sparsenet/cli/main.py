@@ -24,6 +24,7 @@ _COMMANDS = {
     "prune-threshold": "the baseline: thresholds on a trained network, without training",
     "search": "how many weights each layer keeps, found by training: a network under a budget",
     "ensemble": "several sparse networks, averaged, in the memory of one",
+    "sweep": "one network under many settings, seeds and amounts of data",
     "schema": "print the JSON Schema of solver or net files",
 }
 

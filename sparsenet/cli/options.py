@@ -74,6 +74,17 @@ def quiet(function: F) -> F:
     return click.option("--quiet", is_flag=True, help="Show no progress.")(function)
 
 
+def numbers(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[int, ...] | None:
+    """A comma list of whole numbers, each once, in its order."""
+    if value is None:
+        return None
+    if not re.fullmatch(r"\d{1,9}(,\d{1,9})*", value):
+        raise click.BadParameter(f"{value!r} is not a number, or a list such as 1,2,3", ctx, param)
+    return tuple(dict.fromkeys(map(int, value.split(","))))
+
+
 def print_json(document: object) -> None:
     """Print a document as indented JSON on stdout."""
     click.echo(json.dumps(document, indent=1))

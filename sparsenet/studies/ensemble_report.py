@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sparsenet.studies.front import scores
+from sparsenet.studies.words import csv_text, score_columns, spread
 from sparsenet.tables import aligned
 from sparsenet.trials.result import Result
 
@@ -38,12 +35,7 @@ def ensemble_csv(ensembles: Sequence[Ensemble]) -> str:
 
     `nonzeros` count weights and biases; accuracies are fractions.
     """
-    out = io.StringIO()
-    rows = [row for one in ensembles for row in _rows(one)]
-    writer = csv.DictWriter(out, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
+    return csv_text([row for one in ensembles for row in _rows(one)])
 
 
 def _rows(one: Ensemble) -> Iterable[dict[str, object]]:
@@ -60,7 +52,7 @@ def _row(one: Ensemble, member: int | str, result: Result) -> dict[str, object]:
         "seed": result.seed,
         "nonzeros": parameters(result),
         "bytes": result.bytes,
-        **scores(result, ("VAL", "TEST")),
+        **score_columns(result, ("VAL", "TEST")),
         "failed": result.failed or "",
         "key": result.key,
     }
@@ -84,8 +76,8 @@ def ensemble_table(ensembles: Sequence[Ensemble]) -> str:
     rows = [_cells([one for one in ensembles if len(one.members) == k], dense) for k in kinds]
     lines = aligned([head, *rows])
     note = (
-        "nonzeros: weights and biases that are not zero; share: of those of one dense net; KiB: in the "
-        "best storage\nformats. Accuracies in %, mean and standard deviation over the trials."
+        "nonzeros: weights and biases that are not zero; share: of those of one dense net; KiB: in "
+        "the best storage\nformats. Accuracies in %, mean and standard deviation over the trials."
     )
     failed = sum(result.failed is not None for one in ensembles for result in one.members)
     diverged = [f"{failed} members diverged."] if failed else []
@@ -101,19 +93,11 @@ def _cells(same: Sequence[Ensemble], dense: int) -> list[str]:
         f"{100 * each / dense:.1f} %",
         f"{max(one.parameters for one in same):,}",
         f"{max(one.whole.bytes for one in same) / 1024:.1f}",
-        _spread([one.whole for one in same], "VAL"),
-        _spread([one.whole for one in same], "TEST"),
-        _spread(members, "TEST"),
+        spread([one.whole for one in same], "VAL"),
+        spread([one.whole for one in same], "TEST"),
+        spread(members, "TEST"),
         str(len(same)),
     ]
-
-
-def _spread(results: Iterable[Result], phase: str) -> str:
-    known = [100 * a for r in results if (a := r.accuracy.get(phase)) is not None]
-    if not known:
-        return "-"
-    deviation = f" ± {statistics.stdev(known):.2f}" if len(known) > 1 else ""
-    return f"{statistics.mean(known):.2f}{deviation}"
 
 
 def ensemble_json(ensembles: Sequence[Ensemble]) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import Any
 from sparsenet.files import FileError
 from sparsenet.storage.report import human_bytes
 from sparsenet.studies.strategies import Found
+from sparsenet.studies.words import csv_text, decimal, percent, score_columns
 from sparsenet.tables import aligned
-from sparsenet.trials.result import Result
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,7 @@ def front_csv(strategy: str, candidates: Sequence[Candidate]) -> str:
     Accuracies and densities are fractions; `nonzeros` are weights, `bytes` those of the best
     formats with biases. Of a candidate that diverged scores and sizes are empty.
     """
-    out = io.StringIO()
-    rows = [_row(strategy, candidate) for candidate in candidates]
-    writer = csv.DictWriter(out, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
+    return csv_text([_row(strategy, candidate) for candidate in candidates])
 
 
 def _row(strategy: str, candidate: Candidate) -> dict[str, object]:
@@ -51,25 +45,13 @@ def _row(strategy: str, candidate: Candidate) -> dict[str, object]:
         "nonzeros": result.nonzeros if there else "",
         "density": decimal(result.density if there else None),
         "bytes": result.bytes if there else "",
-        **scores(result, ("VAL", "TEST")),
+        **score_columns(result, ("VAL", "TEST")),
         "iterations": found.trial.updates,
         "spent": candidate.spent,
         "key": found.trial.key,
         **{f"t.{name}": t for name, t in found.counts.items()},
         **{f"nonzeros.{name}": result.counts.get(name, "") for name in found.counts},
     }
-
-
-def scores(result: Result, phases: Sequence[str]) -> dict[str, str]:
-    """The columns val_accuracy, test_accuracy, val_loss, ... of a result."""
-    columns = {f"{phase.lower()}_accuracy": result.accuracy.get(phase) for phase in phases}
-    columns |= {f"{phase.lower()}_loss": result.loss.get(phase) for phase in phases}
-    return {name: decimal(value) for name, value in columns.items()}
-
-
-def decimal(value: float | None) -> str:
-    """A number with six decimals, empty where there is none."""
-    return "" if value is None else f"{value:.6f}"
 
 
 def path_table(strategy: str, path: Sequence[Candidate]) -> str:
@@ -89,12 +71,8 @@ def _cells(candidate: Candidate) -> list[str]:
     found, result = candidate.found, candidate.found.result
     counts = [f"{result.counts[layer]:,}" for layer in found.counts]
     sizes = [f"{result.nonzeros:,}", f"{100 * result.density:.2f}", human_bytes(result.bytes)]
-    measured = [_percent(result.accuracy.get(phase)) for phase in ("VAL", "TEST")]
+    measured = [percent(result.accuracy.get(phase)) for phase in ("VAL", "TEST")]
     return [str(candidate.round), found.layer or "-", *counts, *sizes, *measured]
-
-
-def _percent(accuracy: float | None) -> str:
-    return "-" if accuracy is None else f"{100 * accuracy:.2f}"
 
 
 def path_json(path: Sequence[Candidate]) -> list[dict[str, Any]]:

@@ -23,10 +23,10 @@ class LayerCount:
 class Result:
     """The scores and the size of a trial's final net.
 
-    `accuracy` and `loss` are by phase, None where they are not finite or not measured; `bytes` are
-    those of the best formats, biases included; `params` counts weights and biases; `iterations`
-    are the updates made. `failed` says why there is no net, where the training diverged: the
-    rest is then empty.
+    `accuracy`, `loss` and the number of `samples` are by phase, None where they are not finite;
+    `bytes` are those of the best formats, biases included; `params` counts weights and biases;
+    `iterations` are the updates made. `failed` says why there is no net, where the training
+    diverged: the rest is then empty.
     """
 
     __pydantic_config__ = ConfigDict(extra="ignore")
@@ -37,6 +37,7 @@ class Result:
     iterations: NonNegativeInt = 0
     accuracy: dict[str, float | None] = field(default_factory=dict)
     loss: dict[str, float | None] = field(default_factory=dict)
+    samples: dict[str, NonNegativeInt] = field(default_factory=dict)
     layers: dict[str, LayerCount] = field(default_factory=dict)
     params: NonNegativeInt = 0
     bytes: NonNegativeInt = 0

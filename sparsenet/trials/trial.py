@@ -88,4 +88,4 @@ def _pruning_data(pruning: Pruning | None) -> Mapping[str, object] | None:
     if pruning is None:
         return None
     delta = None if pruning.delta is None else plain(pruning.delta)
-    return {"delta": delta, "counts": dict(pruning.counts)}
+    return {"delta": delta, "layers": pruning.layers, "counts": dict(pruning.counts)}

@@ -31,7 +31,7 @@ from sparsenet.workflows.signals import StoppedError
 from sparsenet.workflows.stored import StoredNet, open_stored
 from sparsenet.workflows.train import TrainOptions, TrainResult, train
 
-_Score = tuple[float | None, float | None]  # accuracy and loss
+_Score = tuple[float | None, float | None, int]  # accuracy, loss, samples
 
 
 @dataclass(frozen=True)
@@ -105,15 +105,16 @@ def _line(order: Order, reporter: Reporter) -> dict[str, Any]:
     scores = {phase: _known(stored, phase, known) for phase in order.measured if phase in known}
     rest = [phase for phase in order.measured if phase not in scores]
     measured = scores_of(stored, rest, reporter) if rest else {}
-    scores |= {phase: (score.accuracy, score.loss) for phase, score in measured.items()}
+    scores |= {phase: (s.accuracy, s.loss, s.samples) for phase, s in measured.items()}
     memory = counted_memory(stored.net)
     result = Result(
         key=order.key,
         label=order.label,
         seed=_seed(order),
         iterations=stored.checkpoint.iter if trained else 0,
-        accuracy={phase: _finite(accuracy) for phase, (accuracy, _) in scores.items()},
-        loss={phase: _finite(loss) for phase, (_, loss) in scores.items()},
+        accuracy={phase: _finite(accuracy) for phase, (accuracy, _, _) in scores.items()},
+        loss={phase: _finite(loss) for phase, (_, loss, _) in scores.items()},
+        samples={phase: samples for phase, (_, _, samples) in scores.items()},
         params=memory.total.params,
         bytes=memory.total.bytes["best"],
         seconds=trained["seconds"] if trained else 0.0,
@@ -132,7 +133,7 @@ def _known(stored: StoredNet, phase: Phase, final: Mapping[str, Any]) -> _Score:
         if not weights or None in losses
         else sum(map(prod, zip(weights.values(), losses, strict=True)))
     )
-    return outputs[accuracy] if accuracy else None, whole
+    return outputs[accuracy] if accuracy else None, whole, outputs["samples"]
 
 
 def _trained(order: Order, folder: RunFolder, reporter: Reporter) -> TrainResult:

@@ -20,12 +20,14 @@ EXACT = Context(prec=300)
 class Pruning:
     """Zero the weights below `delta`, or all but the `counts` largest of each layer named.
 
-    `counts` leaves the layers that it does not name as they are. Biases stay in any case.
+    `counts` leaves the layers that it does not name as they are, and so does `delta` where `layers`
+    are given. Biases stay in any case.
     """
 
     label: str
     delta: Decimal | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    layers: tuple[str, ...] | None = None
 
     @property
     def slug(self) -> str:
@@ -35,7 +37,7 @@ class Pruning:
     def prune_(self, weights: Mapping[str, Tensor]) -> None:
         """Prune weights, given by layer name, in place."""
         for name, weight in weights.items():
-            if self.delta is not None:
+            if self.delta is not None and (self.layers is None or name in self.layers):
                 hard_threshold_(weight, float(self.delta))
             elif name in self.counts:
                 keep_largest_(weight, self.counts[name])

@@ -1,0 +1,108 @@
+"""A sweep's trials: the combinations of its values, as settings over its solver."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from sparsenet.config.sweep import AUTO, Method, SweepConfig
+from sparsenet.errors import ConfigError, suggested
+
+MOST_TRIALS = 10_000
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One combination: what a trial is in the table, and what it sets.
+
+    `columns` are the values by axis for the table; `overrides` are `--set` arguments; `automatic`
+    is the key path of each layer whose strength is still to be found.
+    """
+
+    method: str
+    rule: Method
+    layers: str
+    columns: Mapping[str, Any]
+    overrides: tuple[str, ...]
+    acts_on: tuple[str, ...] = ()
+    prune: Any = None
+    automatic: tuple[str, ...] = field(default=())
+
+    @property
+    def strength(self) -> float:
+        """The value of the strength that was to be found, once it has one."""
+        assert self.rule.automatic is not None, "asked only of what is automatic"
+        return float(self.columns[self.rule.automatic])
+
+    def at(self, strength: float) -> Setting:
+        """The same with a value for the strength that was to be found."""
+        assert self.rule.automatic is not None, "asked only of what is automatic"
+        more = tuple(f"{path}={_yaml(strength)}" for path in self.automatic)
+        return Setting(
+            self.method,
+            self.rule,
+            self.layers,
+            {**self.columns, self.rule.automatic: strength},
+            self.overrides + more,
+            self.acts_on,
+        )
+
+
+def settings_of(sweep: SweepConfig, net: str, weighted: Sequence[str]) -> list[Setting]:
+    """Every combination, in the order of the file; `net` names the only method where none is.
+
+    Raises ConfigError for sets of layers that the net, whose layers with weights are `weighted`,
+    does not have, and for more than 10,000 combinations.
+    """
+    sets = dict(sweep.layers) or {"all": tuple(weighted)}
+    for name, members in sets.items():
+        for layer in members:
+            if layer not in weighted:
+                words = f"the net has no layer {layer!r} with weights{suggested(layer, weighted)}"
+                raise ConfigError(f"layers.{name}: {words}")
+    methods = dict(sweep.methods) or {net: Method()}
+    found: list[Setting] = []
+    for name, rule in methods.items():
+        for layers, members in sets.items() if rule.on_layers else [("", ())]:
+            found += _of_method(sweep, name, rule, layers, tuple(members))
+            if len(found) * len(sweep.seeds) > MOST_TRIALS:
+                raise ConfigError(f"methods.{name}: more than {MOST_TRIALS:,} trials")
+    return found
+
+
+def _of_method(
+    sweep: SweepConfig, name: str, rule: Method, layers: str, members: tuple[str, ...]
+) -> Iterator[Setting]:
+    axes = {key: _values(value) for key, value in (sweep.set | rule.set).items()}
+    regularization = dict(rule.regularization or {})
+    by_layer = {key: value for key, value in regularization.items() if value != AUTO}
+    axes |= {key: _values(value) for key, value in by_layer.items()}
+    if rule.prune is not None:
+        axes["prune"] = list(rule.prune)
+    several = [key for key, values in axes.items() if len(values) > 1]
+    shown = [*several, *(["prune"] if rule.prune is not None and "prune" not in several else [])]
+    automatic = rule.automatic
+    for values in product(*axes.values()):
+        chosen = dict(zip(axes, values, strict=True))
+        pruned = chosen.pop("prune", None)
+        columns = {key: pruned if key == "prune" else chosen[key] for key in shown}
+        overrides = [f"{key}={_yaml(v)}" for key, v in chosen.items() if key not in by_layer]
+        for layer in members if rule.regularization is not None else ():
+            overrides += [f"regularization.{layer}.{key}={_yaml(chosen[key])}" for key in by_layer]
+        paths = [f"regularization.{layer}.{automatic}" for layer in members] if automatic else []
+        yield Setting(name, rule, layers, columns, tuple(overrides), members, pruned, tuple(paths))
+
+
+def _values(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _yaml(value: Any) -> str:
+    """A value as the YAML of a `--set` argument: JSON, which YAML contains, but for plain texts."""
+    if isinstance(value, str) and re.fullmatch(r"[\w.%/-]+", value):
+        return value
+    return json.dumps(value)
