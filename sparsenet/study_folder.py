@@ -25,6 +25,7 @@ class StudyFolder:
         self.sweep = path / "sweep.csv"
         self.ensemble = path / "ensemble.csv"
         self.lock = path / "lock"
+        self.token = path / "token"
 
     def run(self, key: str) -> RunFolder:
         """The run folder of the trial with this key."""

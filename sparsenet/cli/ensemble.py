@@ -57,6 +57,7 @@ def command(
     output: Path | None,
     jobs: int | None,
     threads: int,
+    cluster: str | None,
     device: str | None,
     as_json: bool,
     quiet: bool,
@@ -73,7 +74,7 @@ def command(
         trials=trials,
         distribution=DistributionOptions(search, t, density),
         overrides=overrides,
-        study=StudyOptions(output, jobs, threads, device),
+        study=StudyOptions(output, jobs, threads, cluster, device),
     )
     result = ensemble(solver, chosen, choose_show(quiet=quiet))
     if as_json:

@@ -46,8 +46,13 @@ def device(function: F) -> F:
 
 
 def study(function: F) -> F:
-    """--output, --jobs, --threads and --device of a study of many trials."""
+    """--output, --jobs, --threads, --cluster and --device of a study of many trials."""
     for option in (
+        click.option(
+            "--cluster",
+            metavar="auto|ADDRESS",
+            help="Run the trials on the Ray cluster there (an extra).",
+        ),
         click.option(
             "--threads",
             type=click.IntRange(1),

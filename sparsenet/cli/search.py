@@ -74,6 +74,7 @@ def command(
     output: Path | None,
     jobs: int | None,
     threads: int,
+    cluster: str | None,
     device: str | None,
     as_json: bool,
     quiet: bool,
@@ -93,7 +94,7 @@ def command(
         strategy=strategy,
         weights=weights,
         overrides=overrides,
-        study=StudyOptions(output, jobs, threads, device),
+        study=StudyOptions(output, jobs, threads, cluster, device),
     )
     result = search(solver, chosen, choose_show(quiet=quiet))
     if as_json:

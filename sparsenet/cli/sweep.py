@@ -43,6 +43,7 @@ def command(
     output: Path | None,
     jobs: int | None,
     threads: int,
+    cluster: str | None,
     device: str | None,
     as_json: bool,
     quiet: bool,
@@ -54,7 +55,7 @@ def command(
     """
     spec = load_sweep(file) if is_sweep(file) else SweepConfig(solver=file.name)
     more = {"set": spec.set | dict(map(grid_axis, grid))} | ({"seeds": seeds} if seeds else {})
-    chosen = SweepOptions(overrides, StudyOptions(output, jobs, threads, device))
+    chosen = SweepOptions(overrides, StudyOptions(output, jobs, threads, cluster, device))
     result = sweep(file, spec.model_copy(update=more), chosen, choose_show(quiet=quiet))
     if as_json:
         options.print_json(result.document)

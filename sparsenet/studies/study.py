@@ -16,6 +16,7 @@ from sparsenet.config.load import Configuration, differing_keys, load_solver
 from sparsenet.errors import ConfigError
 from sparsenet.files import write_text
 from sparsenet.study_folder import StudyFolder
+from sparsenet.trials.cluster import ClusterPool
 from sparsenet.trials.engine import Engine, Pool
 from sparsenet.trials.journal import Journal
 from sparsenet.trials.local import LocalPool
@@ -29,13 +30,15 @@ from sparsenet.workflows.train import run_folder_of
 class StudyOptions:
     """Where a study is written, and where its trials are computed.
 
-    `jobs` left out is one a core. Each trial computes in `threads` threads: since the order of
+    `jobs` left out is one a core, or on the Ray cluster at the address `cluster` as many as it has
+    room for. Each trial computes in `threads` threads: since the order of
     float32 sums depends on them, they are the same however many trials run at a time.
     """
 
     output: Path | None = None
     jobs: int | None = None
     threads: int = 1
+    cluster: str | None = None
     device: str | None = None
 
 
@@ -103,15 +106,17 @@ def open_study(
         stack.enter_context(folder.alone())
         write_text(folder.study, json.dumps(document, indent=1) + "\n")
         journal = stack.enter_context(closing(Journal(folder)))
-        pool: Pool = stack.enter_context(closing(_pool(folder, options)))
+        pool = stack.enter_context(closing(_pool(folder, options)))
         stack.callback(show.end)
         stopping = stack.enter_context(stop_on_signals())
         yield Engine(folder, journal, pool, show, stopping, options.device)
 
 
-def _pool(folder: StudyFolder, options: StudyOptions) -> LocalPool:
-    jobs = options.jobs or max(1, cores() // options.threads)
-    return LocalPool(jobs, options.threads, folder.path / "trials")
+def _pool(folder: StudyFolder, options: StudyOptions) -> Pool:
+    jobs, threads = options.jobs, options.threads
+    if options.cluster is not None:
+        return ClusterPool(options.cluster, folder, jobs, threads, options.device)
+    return LocalPool(jobs or max(1, cores() // threads), threads, folder.path / "trials")
 
 
 def cores() -> int:

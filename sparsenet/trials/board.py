@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import signal
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -28,8 +28,11 @@ class Status:
 class Board(Protocol):
     """What trials report to, from whichever process they run in."""
 
-    def report(self, key: str, status: Status | None) -> None:
-        """Note where a trial stands; None: it runs no more. Never fails: a report may be lost."""
+    def report(self, key: str, status: Status | None) -> bool:
+        """Note where a trial stands; None: it runs no more. Whether the trial is to go on.
+
+        Never fails: a report may be lost.
+        """
 
 
 class FileBoard:
@@ -38,16 +41,17 @@ class FileBoard:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def report(self, key: str, status: Status | None) -> None:
+    def report(self, key: str, status: Status | None) -> bool:
         """Replace the trial's file, or remove it. It needs no sync: after a crash nobody asks."""
         path = self.folder / key / "status.json"
         with suppress(OSError):
             if status is None:
                 path.unlink(missing_ok=True)
-                return
-            part = path.with_suffix(".part")
-            part.write_text(json.dumps(asdict(status)), encoding="utf-8")
-            os.replace(part, path)  # noqa: PTH105  one call, as short as can be
+            else:
+                part = path.with_suffix(".part")
+                part.write_text(json.dumps(asdict(status)), encoding="utf-8")
+                part.replace(path)
+        return True  # who is to stop gets a signal
 
     def read(self, key: str) -> Status | None:
         """Where a trial stands, None where it has not said so."""
@@ -98,5 +102,6 @@ class Reporter(Quiet):
 
     def _report(self, step: int) -> None:
         words = " ".join(f"{name} {value}".strip() for name, value in self._words.items())
-        self.board.report(self.key, Status(step, self._total, words))
+        if not self.board.report(self.key, Status(step, self._total, words)):
+            signal.raise_signal(signal.SIGTERM)
         self._next = time.monotonic() + _SECONDS
