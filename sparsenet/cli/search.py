@@ -41,6 +41,11 @@ from sparsenet.trials.show import choose_show
     show_default=True,
     help="Updates that each candidate is trained for.",
 )
+@click.option(
+    "--base-lr",
+    type=click.FloatRange(0, min_open=True),
+    help="Learning rate of the candidates; default: that of SOLVER's last update.",
+)
 @click.option("--layers", metavar="LAYER,...", help="Search over these layers only.")
 @click.option(
     "--strategy",
@@ -67,6 +72,7 @@ def command(
     budget: str | None,
     cut: str,
     iters: int,
+    base_lr: float | None,
     layers: str | None,
     strategy: str,
     weights: Path | None,
@@ -90,6 +96,7 @@ def command(
         target={"nonzeros": nonzeros, "density": density, "ratio": ratio, "budget": budget},
         cut=cut,
         iters=iters,
+        base_lr=base_lr,
         layers=layers,
         strategy=strategy,
         weights=weights,

@@ -14,9 +14,10 @@ from sparsenet.amounts import percentage
 from sparsenet.config.constraints import weight_shapes
 from sparsenet.config.graph import has_phase, in_phase
 from sparsenet.config.load import Configuration, from_data
+from sparsenet.config.solver import SolverConfig
 from sparsenet.errors import ConfigError, suggested
 from sparsenet.regularization.regularizers import L0
-from sparsenet.studies.compressed import compressed
+from sparsenet.solver.lr_policies import learning_rate
 from sparsenet.studies.strategies import STRATEGIES, Counts, Found, Strategy
 from sparsenet.studies.study import StudyOptions
 from sparsenet.studies.targets import Size, Target, target_of
@@ -25,6 +26,7 @@ from sparsenet.workflows.build import memory_with
 from sparsenet.workflows.constraining import l0_beside
 
 _GROUP = "all"
+_LEAST_RATE = 1e-3  # of base_lr
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class SearchOptions:
     iters: int = 500
     layers: str | None = None
     strategy: str = "greedy"
+    base_lr: float | None = None
     weights: Path | None = None
     overrides: Sequence[str] = ()
     study: StudyOptions = field(default_factory=StudyOptions)
@@ -55,6 +58,7 @@ class Plan:
             hint = suggested(options.strategy, STRATEGIES)
             raise ConfigError(f"--strategy {options.strategy}: there is none such{hint}")
         self.base = _unconstrained(configuration, self.shapes)
+        self.base_lr = options.base_lr or _last_rate(self.base.solver)
         self.dense = self.size(self.sizes)
         self.target: Target = target_of(options.target, self.dense)
         self._require_feasible()
@@ -66,6 +70,7 @@ class Plan:
             "strategy": self.options.strategy,
             "cut": self.options.cut,
             "iters": self.options.iters,
+            "base_lr": self.base_lr,
             "layers": list(self.shapes),
             "weights": None if weights is None else str(weights),
             "target": self.target.flag,
@@ -85,10 +90,13 @@ class Plan:
     def candidate(self, start: Trial, label: str, counts: Counts, *, shared: bool) -> Trial:
         """A network trained from another under these constraints.
 
-        Its learning rates are those of the whole training, compressed.
+        The learning rate stays that at which the whole training ends.
         """
-        data = compressed(self._constrained(counts, shared=shared), self.options.iters)
-        data["test_interval"] = 0
+        data = self._constrained(counts, shared=shared)
+        for key in ("gamma", "power", "stepsize", "stepvalue"):
+            data.pop(key, None)
+        data |= {"lr_policy": "fixed", "base_lr": self.base_lr}
+        data |= {"max_iter": self.options.iters, "test_interval": 0}
         return Trial(from_data(data, "search").data, start=start, label=label)
 
     def remaining(self, strategy: Strategy, current: Found) -> tuple[int, int]:
@@ -141,6 +149,15 @@ def _require_validation(configuration: Configuration) -> None:
     if not any(layer.is_accuracy and in_phase(layer, "VAL") for layer in net.layers):
         words = "a search chooses by validation accuracy: the net has no Accuracy for TEST or VAL"
         raise ConfigError(f"{configuration.document.name}: {words}")
+
+
+def _last_rate(solver: SolverConfig) -> float:
+    """The learning rate of the last update. Raises ConfigError where nothing is learnt by it."""
+    rate = learning_rate(solver, solver.max_iter - 1)
+    if not rate >= _LEAST_RATE * solver.base_lr:
+        words = f"the last of SOLVER is {rate:.3g}, too small to train candidates with"
+        raise ConfigError(f"--base-lr: is missing: {words}")
+    return rate
 
 
 def _searched(configuration: Configuration, layers: str | None) -> dict[str, tuple[int, ...]]:
