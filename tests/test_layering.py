@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "progress": "",
     "solver": "errors ranks regularization data layers solver.lr_policies solver.update config net",
     "plots": "errors files storage",
+    "report": "errors files",
     "workflows": "*",
     "study_folder": "errors files run_folder",
     "trials": "*",

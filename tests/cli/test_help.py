@@ -69,6 +69,8 @@ def test_the_group_lists_every_command(capsys: pytest.CaptureFixture[str]) -> No
             "prune-threshold",
             "search",
             "ensemble",
+            "sweep",
+            "report",
             "schema",
         }
     )
