@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 import os
 import secrets
@@ -14,7 +15,6 @@ from typing import Any
 
 import torch
 
-from sparsenet import __version__
 from sparsenet.errors import ConfigError
 from sparsenet.files import replacing, write_text
 from sparsenet.study_folder import StudyFolder
@@ -24,6 +24,7 @@ from sparsenet.trials.work import Order, Outcome, carry_out
 _RETRIES = -1  # however often a machine is lost, its trials are carried out by another
 _BROUGHT_BACK = ("config.yaml", "metrics.jsonl", "summary.json", "summary.txt", "final.pt")
 _DATA = "SPARSENET_DATA"
+_VERSION = importlib.metadata.version("sparsenet")
 Files = dict[str, bytes]
 
 
@@ -175,7 +176,7 @@ class _Site:
 
     def __init__(self, token_file: Path, token: str, threads: int, data: str | None) -> None:
         self.token_file, self.token = token_file, token
-        self.threads, self.data, self.version = threads, data, __version__
+        self.threads, self.data, self.version = threads, data, _VERSION
 
     @property
     def seen(self) -> bool:
@@ -190,8 +191,8 @@ def _carry_out(
     order: Order, site: _Site, sent: dict[str, Any], notes: Any
 ) -> tuple[Outcome, Files]:
     """Carry out an order on this machine of the cluster; the files to be brought back."""
-    if site.version != __version__:
-        words = f"a machine has sparsenet {__version__}, the command {site.version}"
+    if site.version != _VERSION:
+        words = f"a machine has sparsenet {_VERSION}, the command {site.version}"
         return Outcome(error=f"--cluster: {words}", exit_code=ConfigError.exit_code), {}
     torch.set_num_threads(site.threads)
     if site.data is not None:
