@@ -8,7 +8,7 @@ import click
 
 from sparsenet.cli import options
 from sparsenet.studies.plan import SearchOptions
-from sparsenet.studies.search import search
+from sparsenet.studies.search import search, written_solver
 from sparsenet.studies.strategies import STRATEGIES
 from sparsenet.studies.study import StudyOptions
 from sparsenet.trials.show import choose_show
@@ -60,6 +60,12 @@ from sparsenet.trials.show import choose_show
     metavar="CKPT",
     help="Start from the network of a checkpoint instead of training SOLVER's dense one.",
 )
+@click.option(
+    "--write-solver",
+    metavar="SIZE",
+    help="Write the solver file of the best network found of at most 32KiB, say. Of a search that "
+    "is in --output already, without a target.",
+)
 @options.overrides
 @options.study
 @options.as_json
@@ -76,6 +82,7 @@ def command(
     layers: str | None,
     strategy: str,
     weights: Path | None,
+    write_solver: str | None,
     overrides: tuple[str, ...],
     output: Path | None,
     jobs: int | None,
@@ -92,8 +99,12 @@ def command(
     & Kohli, section 4.2). Every candidate is a line of front.csv; the same command goes on where
     it was stopped.
     """
+    target = {"nonzeros": nonzeros, "density": density, "ratio": ratio, "budget": budget}
+    if write_solver is not None and not any(target.values()):
+        click.echo(written_solver(solver, overrides, output, write_solver))
+        return
     chosen = SearchOptions(
-        target={"nonzeros": nonzeros, "density": density, "ratio": ratio, "budget": budget},
+        target=target,
         cut=cut,
         iters=iters,
         base_lr=base_lr,
@@ -103,7 +114,10 @@ def command(
         overrides=overrides,
         study=StudyOptions(output, jobs, threads, cluster, device),
     )
-    result = search(solver, chosen, choose_show(quiet=quiet))
+    show = choose_show(quiet=quiet)
+    result = search(solver, chosen, show)
+    if write_solver is not None:
+        show.note(f"Written: {written_solver(solver, overrides, output, write_solver)}")
     if as_json:
         options.print_json(result.document)
     else:

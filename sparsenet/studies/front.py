@@ -96,6 +96,7 @@ def path_json(path: Sequence[Candidate]) -> list[dict[str, Any]]:
 class Point:
     """A network on the path of an earlier search, as path.csv has it."""
 
+    round: int
     nonzeros: int
     bytes: int
     val_accuracy: float
@@ -126,6 +127,7 @@ def _point(row: dict[str, str]) -> Point:
         k.removeprefix("nonzeros."): int(v) for k, v in row.items() if k.startswith("nonzeros.")
     }
     return Point(
+        round=int(row["round"]),
         nonzeros=int(row["nonzeros"]),
         bytes=int(row["bytes"]),
         val_accuracy=float(row["val_accuracy"]),

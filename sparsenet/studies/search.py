@@ -14,6 +14,7 @@ from sparsenet.studies.plan import Plan, SearchOptions
 from sparsenet.studies.strategies import STRATEGIES, Counts, Found
 from sparsenet.studies.study import document_of, folder_of, open_study, read_solver
 from sparsenet.studies.targets import Size
+from sparsenet.studies.write_solver import write_solver
 from sparsenet.study_folder import StudyFolder
 from sparsenet.trials.engine import Engine, TrialError
 from sparsenet.trials.show import Show
@@ -72,6 +73,15 @@ def search(solver: Path, options: SearchOptions, show: Show) -> SearchResult:
             running.accept(following)
             current = following
         return SearchResult(folder, tuple(running.candidates), options.strategy)
+
+
+def written_solver(solver: Path, overrides: Sequence[str], output: Path | None, size: str) -> Path:
+    """The solver file, written now, of the best network of at most `size` that a search has found.
+
+    Raises as `write_solver`.
+    """
+    configuration = read_solver(solver, overrides)
+    return write_solver(StudyFolder(folder_of(solver, "search", configuration, output)), size)
 
 
 def _no_way(current: Found, following: Found | None) -> str:
