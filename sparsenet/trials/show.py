@@ -131,7 +131,8 @@ class StudyBars(_Counting):
         """Move the bar by what the running trials have made, and rewrite their lines."""
         ahead = sum(status.step for _, status in trials)
         if self._bar is None:
-            self._bar = tqdm(file=self.stream, dynamic_ncols=True, bar_format=_BAR)
+            total = self.updates + self.updates_left
+            self._bar = tqdm(file=self.stream, total=total, dynamic_ncols=True, bar_format=_BAR)
         rest = self.seconds_left(ahead)
         self._bar.total = self.updates + self.updates_left
         self._bar.n = min(self.updates + ahead, self._bar.total)
