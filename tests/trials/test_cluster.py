@@ -95,21 +95,34 @@ def _wait_for_lines(path: Path, count: int, process: subprocess.Popen[str]) -> N
         time.sleep(0.05)
 
 
+def _open(folder: Path, address: str) -> None:
+    document = {"command": "search", "settings": {}, "configuration": {"net": {"layers": []}}}
+    options = StudyOptions(cluster=address)
+    with open_study(StudyFolder(folder), document, options, QuietStudy()):
+        pass
+
+
 @needs_ray
-def test_no_cluster_at_an_address_is_one_line(tmp_path: Path) -> None:
-    process = _search(tmp_path, tmp_path / "none", "--cluster", "127.0.0.1:1")
-    said, _ = process.communicate(timeout=SECONDS)
-    assert process.returncode == 2
-    assert said.startswith("error: --cluster 127.0.0.1:1: no Ray cluster answers: ")
-    assert len(said.splitlines()) == 1
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("127.0.0.1:1", "no Ray cluster answers: Connection refused"),
+        ("127.0.0.1:99999", "no Ray cluster answers: "),
+        ("nowhere", "is not auto, nor HOST:PORT"),
+        ("auto", "no Ray cluster answers: Could not find any running Ray instance"),
+    ],
+)
+def test_no_cluster_at_an_address_is_an_error_at_once(
+    tmp_path: Path, address: str, words: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        _open(tmp_path, address)
+    assert str(raised.value).startswith(f"--cluster {address}: {words}")
 
 
 def test_without_ray_it_is_said_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    document = {"command": "search", "settings": {}, "configuration": {"net": {"layers": []}}}
-    options = StudyOptions(cluster="auto")
-    opened = open_study(StudyFolder(tmp_path), document, options, QuietStudy())
     with pytest.raises(ConfigError, match=r"--cluster needs Ray.*pip install 'sparsenet\[ray\]'"):
-        opened.__enter__()
+        _open(tmp_path, "auto")
