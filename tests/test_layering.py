@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "checkpoint": "errors files archive",
     "foreign": "errors archive",
     "run_folder": "errors files",
+    "study_folder": "run_folder",
     "metrics": "errors files",
     "progress": "",
     "solver": "errors ranks regularization data layers solver.lr_policies solver.update config net",

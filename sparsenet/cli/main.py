@@ -22,6 +22,7 @@ _COMMANDS = {
     "summary": "layers, shapes, parameters and multiply-accumulates of a network, and its picture",
     "memsize": "memory of a checkpoint, net or solver, per layer and storage format",
     "prune-threshold": "the baseline: thresholds on a trained network, without training",
+    "plot": "figures of what searches, sweeps and runs have written",
     "schema": "print the JSON Schema of solver or net files",
 }
 

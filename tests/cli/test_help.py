@@ -61,7 +61,7 @@ def test_the_group_lists_every_command(capsys: pytest.CaptureFixture[str]) -> No
     assert (
         listed
         >= set(COMMANDS)
-        == {"train", "test", "summary", "memsize", "prune-threshold", "schema"}
+        == {"train", "test", "summary", "memsize", "prune-threshold", "plot", "schema"}
     )
     assert "Example: sparsenet train configs/digits/solver.yaml" in said
     assert "Exit codes: 0 done" in said

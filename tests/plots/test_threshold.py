@@ -18,7 +18,7 @@ from matplotlib.transforms import Bbox
 from sparsenet.files import FileError
 from sparsenet.plots import threshold
 from sparsenet.plots.style import LINES
-from sparsenet.plots.threshold import FIGURE_MARK, draw_threshold
+from sparsenet.plots.threshold import THRESHOLD_MARK, draw_threshold
 
 COLUMNS = ["label", "weights", "nonzeros", "test_accuracy"]
 RETRAINED = ["retrained_nonzeros", "retrained_test_accuracy"]
@@ -138,7 +138,7 @@ def test_the_png_says_what_made_it_and_nothing_global_is_touched(
     draw_threshold(written(tmp_path / "t.csv", ROWS), tmp_path / "t.png")
     content = (tmp_path / "t.png").read_bytes()
     assert content.startswith(b"\x89PNG")
-    assert FIGURE_MARK.encode() in content[:1024]
+    assert THRESHOLD_MARK.encode() in content[:1024]
     assert settings() == before
 
 
