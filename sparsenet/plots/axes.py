@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -18,6 +19,13 @@ from sparsenet.plots.style import TEXT
 
 _NUMBER = 0.62
 """Inches that a number below an axis and the gap to the next take."""
+_STEPS = (
+    ((1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0), 10 / 9),
+    ((1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0), 5 / 4),
+    ((1.0, 2.0, 3.0, 5.0), 3 / 2),
+    ((1.0, 2.0, 5.0), 2),
+)
+"""Steps within a decade, and the ratio of those that are nearest to each other."""
 
 
 def thousands(count: float, _: object = None) -> str:
@@ -36,15 +44,17 @@ def grouped(number: float, _: object = None) -> str:
 def logarithmic(axes: Axes, values: Sequence[float], inches: float = 5.4) -> tuple[float, ...]:
     """A logarithmic abscissa, so many inches long, around positive values.
 
-    Returns the steps within a decade at which numbers have room: 1, 2 and 5, or 1 alone.
+    Returns the steps within a decade at which numbers have room: as many as there are, or 1 alone.
     """
     low, high = min(values), max(values)
     # Four times from end to end at the least, so that there is a number to read.
     margin = max((high / low) ** 0.06, (4 * low / high) ** 0.5)
     axes.set_xscale("log")
     axes.set_xlim(low / margin, high * margin)
-    room = inches / _NUMBER
-    return (1.0,) if high > low * 10 ** (room / 3.5) else (1.0, 2.0, 5.0)
+    decade = inches / math.log10(high / low * margin**2)
+    return next(
+        (steps for steps, nearest in _STEPS if decade * math.log10(nearest) >= _NUMBER), (1.0,)
+    )
 
 
 def number(axis: Axis, steps: tuple[float, ...], text: FuncFormatter) -> None:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sparsenet.plots.axes import accuracy_beside, plain_counts
-from sparsenet.plots.rows import CannotDrawError, Course, require_told_apart
+from sparsenet.plots.rows import CannotDrawError, Course, in_words, require_told_apart
 from sparsenet.plots.style import LINES, TEXT, Line, legend_below, new_panels, text_of
 
 _MARKS = 10
@@ -38,10 +38,10 @@ def convergence_figure(methods: Sequence[Method], note: str = "") -> Figure:
         raise CannotDrawError("its trials' metrics have no losses and no accuracies")
     figure, (left, right) = new_panels(1, 2, 9.6, 4.4)
     entries: dict[str, Artist] = {}
-    for method, line, loss, accuracy in zip(methods, LINES, losses, accuracies, strict=False):
-        label = f"{text_of(method.name)}, {len(method.courses)} x"
-        entries[label] = _draw(left, loss, line)
-        _draw(right, accuracy, line)
+    for nth, (method, line) in enumerate(zip(methods, LINES, strict=False)):
+        label = f"{text_of(method.name)} ({in_words(len(method.courses), 'run')})"
+        entries[label] = _draw(left, losses[nth], line, nth / len(methods))
+        _draw(right, accuracies[nth], line, nth / len(methods))
     left.set_ylabel("training loss of the batch", fontsize=TEXT)
     phases = sorted({phase for method in methods for c in method.courses for phase in c.phases})
     accuracy_beside(
@@ -50,7 +50,8 @@ def convergence_figure(methods: Sequence[Method], note: str = "") -> Figure:
     for axes in (left, right):
         plain_counts(axes.xaxis)
         axes.set_xlabel("iterations", fontsize=TEXT)
-    words = "mean of the repetitions (x) in a band from their least to their greatest"
+    several = any(len(method.courses) > 1 for method in methods)
+    words = "mean of the runs in a band from the least to the greatest" if several else ""
     legend_below(figure, entries, "; ".join(filter(None, (words, note))))
     return figure
 
@@ -64,11 +65,12 @@ def _common(runs: Sequence[Mapping[int, float]]) -> list[int]:
     return sorted(set.intersection(*map(set, runs))) if runs else []
 
 
-def _draw(axes: Axes, runs: Sequence[Mapping[int, float]], line: Line) -> Artist:
+def _draw(axes: Axes, runs: Sequence[Mapping[int, float]], line: Line, shift: float) -> Artist:
+    """Draw a method; its marks are shifted by a part of their distance, past the others'."""
     xs = _common(runs)
     values = [[run[x] for run in runs] for x in xs]
     means = [sum(group) / len(group) for group in values]
     lows, highs = [*map(min, values)], [*map(max, values)]
     axes.fill_between(xs, lows, highs, color=line.color, alpha=0.2, linewidth=0)
     every = max(1, len(xs) // _MARKS)
-    return axes.plot(xs, means, markevery=every, **line.keys())[0]
+    return axes.plot(xs, means, markevery=(int(shift * every), every), **line.keys())[0]

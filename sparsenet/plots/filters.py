@@ -16,6 +16,7 @@ MOST = 256
 """Filters that are shown of a network; each would be too small to see otherwise."""
 _PIXELS = 700
 """The least side of a picture of filters: viewers that smooth it leave its edges sharp."""
+_FRAME = 0.45
 Image = NDArray[np.float32]
 
 
@@ -26,7 +27,8 @@ def filters_figure(dense: Filters, sparse: Filters) -> Figure:
     is 0, the largest magnitude in the layer black or white. The pattern is black where the weight
     of any input channel is not 0. Filters that are all zero are left out and counted.
     """
-    figure, (left, middle, right) = new_panels(1, 3, 9.6, 4.2)
+    figure, panels = new_panels(1, 3, 9.6, 4.2)
+    left, middle, right = panels
     for axes, filters in ((left, dense), (middle, sparse)):
         _show(axes, _kept(filters.weights), _colours(filters.weights))
         axes.set_title(f"{text_of(filters.network)}: {text_of(filters.layer)}", fontsize=TEXT)
@@ -35,9 +37,10 @@ def filters_figure(dense: Filters, sparse: Filters) -> Figure:
     zero = (sparse.weights == 0).all(axis=1)
     _show(right, kept, np.repeat(zero[..., None], 3, axis=-1).astype(np.float32))
     right.set_title(f"{text_of(sparse.network)}: nonzeros", fontsize=TEXT)
-    channels = in_words(sparse.weights.shape[1], "input channel")
+    channels = sparse.weights.shape[1]
+    where = f"where any of {channels} input channels is not" if channels > 1 else "where one is not"
     nonzeros = f"{np.count_nonzero(sparse.weights):,} of {sparse.weights.size:,} weights"
-    right.set_xlabel(f"{nonzeros} are not zero;\nblack: one of {channels} is not", fontsize=SMALL)
+    right.set_xlabel(f"{nonzeros} are not zero;\nblack {where}", fontsize=SMALL)
     return figure
 
 
@@ -70,20 +73,30 @@ def _colours(weights: Image) -> Image:
 
 
 def _show(axes: Axes, kept: NDArray[np.intp], images: Image) -> None:
-    """The kept images in rows, as square as they come, with white between them."""
+    """The kept images in rows, as square as they come, below the title."""
+    axes.set_anchor("N")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     if not len(kept):
+        axes.set_box_aspect(1)
         axes.text(0.5, 0.5, "all filters are zero", ha="center", va="center", fontsize=TEXT)
         return
-    columns = math.ceil(math.sqrt(len(kept)))
-    rows = math.ceil(len(kept) / columns)
-    _, height, width, _ = images.shape
-    sheet = np.ones((rows * (height + 1) - 1, columns * (width + 1) - 1, 3), np.float32)
-    for place, image in enumerate(images[kept]):
-        top, left = (place // columns) * (height + 1), (place % columns) * (width + 1)
-        sheet[top : top + height, left : left + width] = image
-    larger = max(1, math.ceil(_PIXELS / max(sheet.shape)))
-    axes.imshow(sheet.repeat(larger, axis=0).repeat(larger, axis=1), interpolation="none")
+    axes.imshow(_sheet(images[kept]), interpolation="none")
+
+
+def _sheet(images: Image) -> Image:
+    """Images in rows with frames, for else a white edge would be none, and white between them."""
+    count, height, width, _ = images.shape
+    columns = math.ceil(math.sqrt(count))
+    larger = math.ceil(_PIXELS / (columns * max(height, width)))
+    frame, gap = math.ceil(_PIXELS / 350), math.ceil(_PIXELS / (12 * columns))
+    tall, wide = height * larger + 2 * frame, width * larger + 2 * frame
+    rows = math.ceil(count / columns)
+    sheet = np.ones((rows * (tall + gap) - gap, columns * (wide + gap) - gap, 3), np.float32)
+    for place, image in enumerate(images.repeat(larger, axis=1).repeat(larger, axis=2)):
+        top, left = (place // columns) * (tall + gap), (place % columns) * (wide + gap)
+        framed = np.pad(image, ((frame, frame), (frame, frame), (0, 0)), constant_values=_FRAME)
+        sheet[top : top + tall, left : left + wide] = framed
+    return sheet

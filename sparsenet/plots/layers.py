@@ -42,7 +42,9 @@ def layers_figure(path: Sequence[Candidate], weights: Mapping[str, int]) -> Figu
         raise CannotDrawError(f"no accepted network in it has an accuracy on {phase}")
     layers = _layers(path, weights)
     accuracies = [x for x, _ in points]
-    width = max(max(accuracies) - min(accuracies), 1.0) / _STACKS
+    middle = (min(accuracies) + max(accuracies)) / 2
+    span = max(max(accuracies) - min(accuracies), 1.0)
+    width = span / _STACKS
     shown = [points[place] for place in spread(accuracies, 1.15 * width)]
     figure, panels = new_panels(1, 2, 9.6, 4.4)
     counts, shares = panels
@@ -52,12 +54,13 @@ def layers_figure(path: Sequence[Candidate], weights: Mapping[str, int]) -> Figu
     counts.yaxis.set_major_formatter(FuncFormatter(thousands))
     shares.set_ylabel("nonzeros in % of each layer, mean over layers", fontsize=TEXT)
     for axes in panels:
+        axes.set_xlim(middle - span / 2 - width, middle + span / 2 + width)
         axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.set_xlabel(f"accuracy on {phase} (%)", fontsize=TEXT)
     words = f"{len(shown)} of {in_words(len(path), 'accepted network')} shown"
     apart = ", so that no stack hides another" if len(shown) < len(points) else ""
-    figure.suptitle(f"{words}{apart}", fontsize=SMALL)
+    counts.set_title(f"{words}{apart}", loc="left", fontsize=SMALL)
     _legend(figure, layers)
     return figure
 
@@ -83,10 +86,8 @@ def _layers(path: Sequence[Candidate], weights: Mapping[str, int]) -> list[_Laye
     names = [name for name in weights if all(name in row.counts for row in path)]
     unknown = {name for row in path for name in row.counts} - set(names)
     if unknown or not names:
-        which = (
-            f"the weights of {text_of(min(unknown))} are" if unknown else "its layers' weights are"
-        )
-        raise CannotDrawError(f"{which} not in study.json")
+        which = f"layer {min(unknown)[:60]!r}" if unknown else "each layer"
+        raise CannotDrawError(f"study.json does not say how many weights {which} has")
     large = sorted(names, key=lambda name: -weights[name])
     small = large[len(FILLS) - 1 :] if len(names) > len(FILLS) else []
     layers = [_Layer(text_of(name), (name,), weights[name]) for name in names if name not in small]

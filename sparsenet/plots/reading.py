@@ -11,6 +11,7 @@ import io
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,8 +103,9 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> list[Row]:
 def _check_header(path: Path, header: list[str], columns: tuple[str, ...]) -> None:
     if missing := [column for column in columns if column not in header]:
         raise FileError(f"{path}:1: there is no column {missing[0]!r}")
-    if repeated := [column for column in header if header.count(column) > 1][:1]:
-        raise FileError(printable(f"{path}:1: there are two columns {repeated[0][:60]!r}"))
+    column, count = Counter(header).most_common(1)[0]
+    if count > 1:
+        raise FileError(printable(f"{path}:1: there are {count} columns {column[:60]!r}"))
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

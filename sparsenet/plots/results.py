@@ -136,14 +136,9 @@ def _note(
     value = line.get(key)
     if value is None:
         return False
-    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+    if type(value) not in (int, float) or not abs(value) < math.inf:
         raise FileError(f"{where}: {key}: not a number")
+    if key == "accuracy" and not 0 <= value <= 1:
+        raise FileError(f"{where}: {key}: not a number from 0 to 1")
     found[iteration] = float(value)
     return True
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(float(value))
-    except OverflowError:
-        return False

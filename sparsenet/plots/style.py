@@ -19,6 +19,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from sparsenet.files import replacing
 from sparsenet.plots.cards import shortened
@@ -30,7 +31,8 @@ FORMATS = ("png", "svg", "pdf")
 FIGURE_MARK = "sparsenet plot"
 """What the files of `save_figure` say they were made by."""
 TEXT, SMALL = 10.0, 9.0  # points
-
+_LETTERS, _HANDLE = 13, 10
+"""Letters of a legend to the inch, and those that would fit beside a label's line."""
 _METADATA: dict[str, dict[str, Any]] = {
     "png": {"Software": FIGURE_MARK},
     "svg": {"Creator": FIGURE_MARK, "Date": None},
@@ -57,14 +59,14 @@ class Line:
 
 
 LINES = (
-    Line("#0072B2", "o", "-", 8.5),
-    Line("#D55E00", "s", "--", 5.0),
-    Line("#009E73", "^", "-.", 8.0),
-    Line("#CC79A7", "D", ":", 5.0),
-    Line("#E69F00", "v", (0, (5, 1, 1, 1, 1, 1)), 8.0),
-    Line("#56B4E9", "P", (0, (8, 3)), 7.0),
-    Line("#000000", "X", (0, (3, 1, 1, 1)), 6.5),
-    Line("#882255", "*", (0, (1, 3)), 9.0),
+    Line("#0072B2", "o", "-", 8.0),
+    Line("#D55E00", "s", "--", 4.0),
+    Line("#009E73", "^", "-.", 7.0),
+    Line("#CC79A7", "D", ":", 4.5),
+    Line("#E69F00", "v", (0, (5, 1, 1, 1, 1, 1)), 7.0),
+    Line("#56B4E9", "P", (0, (8, 3)), 6.5),
+    Line("#000000", "X", (0, (3, 1, 1, 1)), 6.0),
+    Line("#882255", "*", (0, (1, 3)), 8.5),
 )
 """Their marks differ in size too: of equal values both are seen."""
 
@@ -108,13 +110,14 @@ def new_panels(
     rows: int, columns: int, width: float, height: float, *, sharey: bool = False
 ) -> tuple[Figure, list[Axes]]:
     """A figure of this size in inches with axes in rows and columns, each with a light grid."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    layout = ConstrainedLayoutEngine(wspace=0.04)  # a part of the panels' width, between them
+    figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
     panels = list(figure.subplots(rows, columns, squeeze=False, sharey=sharey).flat)
     for axes in panels:
         axes.grid(visible=True, color="#dddddd", linewidth=0.6)
         axes.set_axisbelow(True)
-        axes.spines["right"].set_visible(False)
+        axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=SMALL)
     return figure, panels
 
@@ -130,19 +133,27 @@ def text_of(name: str) -> str:
 
 def legend_below(figure: Figure, entries: Mapping[str, Artist], note: str = "") -> None:
     """A legend by label below all axes, in as many columns as there is room for, under a note."""
-    room = int(figure.get_size_inches()[0] * 14)  # in letters
-    columns = room // (max(map(len, entries), default=0) + 8)
+    room = figure.get_size_inches()[0] * _LETTERS
     figure.legend(
         [*entries.values()],
         [*entries],
-        title=textwrap.fill(note, room) or None,
+        title=textwrap.fill(note, int(room)) or None,
         loc="outside lower center",
-        ncols=max(1, min(columns, len(entries))),
+        ncols=_columns([*entries], room),
         frameon=False,
         fontsize=SMALL,
         title_fontsize=SMALL,
         handlelength=3.2,
     )
+
+
+def _columns(labels: Sequence[str], room: float) -> int:
+    """In how many columns, filled one after the other, labels fit into so many letters."""
+    for rows in range(1, len(labels)):
+        columns = [labels[first : first + rows] for first in range(0, len(labels), rows)]
+        if sum(max(map(len, column)) + _HANDLE for column in columns) <= room:
+            return len(columns)
+    return 1
 
 
 def save_png(figure: Figure, path: Path, mark: str) -> None:

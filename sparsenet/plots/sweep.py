@@ -27,6 +27,7 @@ DENSE = "dense"
 """The method of the trials that the others are compared with."""
 LAYERS = "layers"
 """The column that says where a method acts."""
+_COLUMNS = 2
 Curves = Mapping[tuple[str, str], Sequence[Mean]]
 
 
@@ -38,36 +39,39 @@ def sweep_figure(trials: Sequence[Trial]) -> Figure:
     """
     phase = phase_of(trials)
     kept = [t for t in trials if not t.failed and t.nonzeros and accuracy(t, phase) is not None]
-    curves = _curves(kept, phase)
+    references = _references(kept)
+    curves = _curves([trial for trial in kept if trial not in references], phase)
     if not curves:
         raise CannotDrawError("no trial but of the dense reference has nonzeros and an accuracy")
     places = list(dict.fromkeys(place for place, _ in curves))
     figure, panels, inches = _panels(len(places))
-    entries = _reference(panels, kept, phase)
+    entries = _reference(panels, references, phase)
     entries |= _draw(dict(zip(places, panels, strict=True)), curves, inches)
-    accuracy_beside(panels[0], f"accuracy on {phase} (%)")
+    for axes in panels[::_COLUMNS]:
+        accuracy_beside(axes, f"accuracy on {phase} (%)")
     seeds = seeds_in_words(mean.seeds for means in curves.values() for mean in means)
     legend_below(figure, entries, "; ".join(filter(None, (seeds, _left_out(trials, phase)))))
     return figure
 
 
-def _is_reference(trial: Trial) -> bool:
-    return trial.method == DENSE and not trial.grid.get(LAYERS)
+def _references(kept: Sequence[Trial]) -> list[Trial]:
+    """The dense networks: none where they differ in more than the seed, which makes a curve."""
+    found = [trial for trial in kept if trial.method == DENSE and not trial.grid.get(LAYERS)]
+    return found if all(trial.grid == found[0].grid for trial in found) else []
 
 
 def _curves(kept: Sequence[Trial], phase: Phase) -> dict[tuple[str, str], list[Mean]]:
     """By place and method the means over seeds, from few nonzeros to many."""
     groups: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
     for trial in kept:
-        if not _is_reference(trial):
-            row = (str(trial.grid), trial.nonzeros or 0, accuracy(trial, phase) or 0)
-            groups.setdefault((trial.grid.get(LAYERS, ""), trial.method), []).append(row)
+        row = (str(trial.grid), trial.nonzeros or 0, accuracy(trial, phase) or 0)
+        groups.setdefault((trial.grid.get(LAYERS, ""), trial.method), []).append(row)
     return {home: means_of(rows) for home, rows in groups.items()}
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes], float]:
     """Axes for so many places, and how long their abscissas are, in inches."""
-    columns = min(count, 2)
+    columns = min(count, _COLUMNS)
     rows = -(-count // columns)
     size = (6.4, 4.6) if count == 1 else (9.6, 1 + 3.4 * rows)
     figure, panels = new_panels(rows, columns, *size, sharey=True)
@@ -76,9 +80,11 @@ def _panels(count: int) -> tuple[Figure, list[Axes], float]:
     return figure, panels[:count], size[0] / columns - 1
 
 
-def _reference(panels: Sequence[Axes], kept: Sequence[Trial], phase: Phase) -> dict[str, Artist]:
+def _reference(
+    panels: Sequence[Axes], references: Sequence[Trial], phase: Phase
+) -> dict[str, Artist]:
     """The dense networks as a thin line across each panel."""
-    found = [100 * (accuracy(trial, phase) or 0) for trial in kept if _is_reference(trial)]
+    found = [100 * (accuracy(trial, phase) or 0) for trial in references]
     if not found:
         return {}
     mean, deviation = mean_and_deviation(found)

@@ -44,7 +44,7 @@ def tradeoff_figure(searches: Sequence[Search]) -> Figure:
     figure, axes = new_figure(6.4, 4.6)
     entries = _references(axes, searches, phase)
     for search, line in zip(searches, LINES, strict=False):
-        label = text_of(search.name) if len(searches) > 1 else "accepted"
+        label = text_of(search.name) if len(searches) > 1 else "accepted path"
         entries |= _curve(axes, search, line, label, phase)
     if not all(row.accepted for row in rows):
         color = "#777777" if len(searches) > 1 else LINES[0].color
