@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,9 +67,11 @@ def datasize_figure(trials: Sequence[Trial]) -> Figure:
 
 
 def _samples(trial: Trial) -> int:
-    text = trial.grid.get(SAMPLES, "")
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**63):
-        words = f"{text[:60]!r} is not a number of training samples" if text else "has none"
+    if SAMPLES not in trial.grid:
+        raise CannotDrawError(f"it has no column {SAMPLES!r}")
+    text = trial.grid[SAMPLES]
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
+        words = f"{text[:60]!r} is not a number of training samples"
         raise CannotDrawError(f"column {SAMPLES!r}: {words}")
     return int(text)
 

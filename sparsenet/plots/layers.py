@@ -84,10 +84,11 @@ def spread(values: Sequence[float], gap: float) -> list[int]:
 def _layers(path: Sequence[Candidate], weights: Mapping[str, int]) -> list[_Layer]:
     """The layers in the net's order; beyond what fills tell apart the smallest as one, the last."""
     names = [name for name in weights if all(name in row.counts for row in path)]
-    unknown = {name for row in path for name in row.counts} - set(names)
-    if unknown or not names:
-        which = f"layer {min(unknown)[:60]!r}" if unknown else "each layer"
-        raise CannotDrawError(f"study.json does not say how many weights {which} has")
+    if unknown := {name for row in path for name in row.counts} - set(names):
+        words = f"layer {min(unknown)[:60]!r} has"
+        raise CannotDrawError(f"study.json does not say how many weights {words}")
+    if not names:
+        raise CannotDrawError("it has no columns of its layers' nonzeros")
     large = sorted(names, key=lambda name: -weights[name])
     small = large[len(FILLS) - 1 :] if len(names) > len(FILLS) else []
     layers = [_Layer(text_of(name), (name,), weights[name]) for name in names if name not in small]

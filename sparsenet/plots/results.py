@@ -5,7 +5,6 @@ Every function raises FileError as those of `reading`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,8 @@ _FRONT = ("strategy", "accepted", "density", "bytes", *_ACCURACIES)
 _SWEEP = ("method", "seed", "nonzeros", "train_accuracy", *_ACCURACIES, "failed", "key")
 _RETRAINED = ("retrained_nonzeros", "retrained_test_accuracy")
 _THRESHOLD = ("weights", "nonzeros", "test_accuracy", *_RETRAINED)
+
+_GREATEST = 1e300  # what JSON has beyond it no float holds
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def _note(
     value = line.get(key)
     if value is None:
         return False
-    if type(value) not in (int, float) or not abs(value) < math.inf:
+    if type(value) not in (int, float) or not abs(value) < _GREATEST:
         raise FileError(f"{where}: {key}: not a number")
     if key == "accuracy" and not 0 <= value <= 1:
         raise FileError(f"{where}: {key}: not a number from 0 to 1")
