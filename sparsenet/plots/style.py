@@ -184,6 +184,9 @@ def save_figure(
     with rc_context(words), warnings.catch_warnings():
         # What the font cannot draw is a hollow box, which says so well enough.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
+        # Laid out once: each drawing would move it by a rounding, and the bytes with it.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
         for path, kind in zip(paths, formats, strict=True):
             with replacing(path) as stream:
                 figure.savefig(stream, format=kind, dpi=150, metadata=_METADATA[kind])

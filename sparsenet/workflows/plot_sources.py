@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsenet.errors import ConfigError
 from sparsenet.plots.results import Study, read_study
 from sparsenet.plots.rows import CannotDrawError
 from sparsenet.plots.style import Drawing
@@ -33,12 +32,12 @@ class Sources:
     def the_one_with(self, file: Callable[[Path], Path]) -> Path | None:
         """The only folder in which there is a file.
 
-        Raises ConfigError where there are more and the figure, which shows one, was asked for.
+        Raises CannotDrawError where there are more and the figure, which shows one, was asked for.
         """
         found = self.all_with(file)
         if len(found) > 1 and self.asked:
             names = " and ".join(str(file(path)) for path in found[:2])
-            raise ConfigError(f"{names}: the figure shows one of them; give one folder")
+            raise CannotDrawError(f"{names}: the figure shows one of them; give one folder")
         return found[0] if len(found) == 1 else None
 
 
