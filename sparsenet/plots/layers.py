@@ -71,7 +71,7 @@ def spread(values: Sequence[float], gap: float) -> list[int]:
     left = [len(values) - 1, *range(len(values) - 1)]
     place = left[0]
     distances = dict.fromkeys(left, float("inf"))
-    while distances[place] >= gap:
+    while len(chosen) < len(values) and distances[place] >= gap:
         chosen.append(place)
         for other in left:
             distances[other] = min(distances[other], abs(values[other] - values[place]))
