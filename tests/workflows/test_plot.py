@@ -185,6 +185,17 @@ def test_folders_of_one_name_are_told_by_their_paths(tmp_path: Path, searches: l
     assert searches == [f"greedy, {folder}" for folder in folders]
 
 
+def test_stacks_are_of_accepted_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    draw = plot_figures.layers_figure
+    monkeypatch.setattr(
+        plot_figures, "layers_figure", lambda *rows: given.append(rows[0]) or draw(*rows)
+    )
+    write_search(tmp_path, rounds=2)
+    plot([tmp_path], PlotOptions(("layers",), formats=SVG))
+    assert [row.accepted for row in given[0]] == [True] * 3
+
+
 def test_a_figure_of_one_study_is_not_asked_for_of_two(tmp_path: Path) -> None:
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder in folders:
