@@ -34,7 +34,7 @@ Curves = Mapping[tuple[str, str], Sequence[Mean]]
 def sweep_figure(trials: Sequence[Trial]) -> Figure:
     """A curve a method with means and deviations over seeds, a panel for each value of `layers`.
 
-    Failed trials and those of no nonzeros are left out and counted. Raises CannotDrawError where
+    A method that acts on no layers in particular, as fewer units do, is in every panel. Failed trials and those of no nonzeros are left out and counted. Raises CannotDrawError where
     nothing is left, or for too many methods.
     """
     phase = phase_of(trials)
@@ -43,7 +43,7 @@ def sweep_figure(trials: Sequence[Trial]) -> Figure:
     curves = _curves([trial for trial in kept if trial not in references], phase)
     if not curves:
         raise CannotDrawError("no trial but of the dense reference has nonzeros and an accuracy")
-    places = list(dict.fromkeys(place for place, _ in curves))
+    places = list(dict.fromkeys(place for place, _ in curves if place)) or [""]
     figure, panels, inches = _panels(len(places))
     entries = _reference(panels, references, phase)
     entries |= _draw(dict(zip(places, panels, strict=True)), curves, inches)
@@ -99,13 +99,14 @@ def _draw(panels: Mapping[str, Axes], curves: Curves, inches: float) -> dict[str
     require_told_apart(len(methods), "methods", len(LINES))
     lines = dict(zip(methods, LINES, strict=False))
     drawn: dict[str, Artist] = {}
-    for (place, method), means in curves.items():
-        drawn[text_of(method)] = plot_means(panels[place], means, lines[method])
     for place, axes in panels.items():
-        here = [mean.x for (of, _), means in curves.items() for mean in means if of == place]
+        shown = {method: means for (of, method), means in curves.items() if of in (place, "")}
+        for method, means in shown.items():
+            drawn[text_of(method)] = plot_means(axes, means, lines[method])
+        here = [mean.x for means in shown.values() for mean in means]
         counts_below(axes, here, "nonzero weights", inches)
         if len(panels) > 1:
-            axes.set_title(f"{LAYERS}: {text_of(place) or 'not named'}", fontsize=TEXT)
+            axes.set_title(f"{LAYERS}: {text_of(place)}", fontsize=TEXT)
     return drawn
 
 
