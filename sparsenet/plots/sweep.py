@@ -34,8 +34,9 @@ Curves = Mapping[tuple[str, str], Sequence[Mean]]
 def sweep_figure(trials: Sequence[Trial]) -> Figure:
     """A curve a method with means and deviations over seeds, a panel for each value of `layers`.
 
-    A method that acts on no layers in particular, as fewer units do, is in every panel. Failed trials and those of no nonzeros are left out and counted. Raises CannotDrawError where
-    nothing is left, or for too many methods.
+    A method that acts on no layers in particular, as fewer units do, is in every panel. Failed
+    trials and those of no nonzeros are left out and counted. Raises CannotDrawError where nothing
+    is left, or for too many methods.
     """
     phase = phase_of(trials)
     kept = [t for t in trials if not t.failed and t.nonzeros and accuracy(t, phase) is not None]
