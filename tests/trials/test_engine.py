@@ -28,7 +28,6 @@ def test_results_come_in_the_order_asked_for_whatever_ends_first(tmp_path: Path)
 @pytest.mark.parametrize("slots", [1, 2, 4, None])
 def test_no_more_run_at_a_time_than_there_are_slots(tmp_path: Path, slots: int | None) -> None:
     pool = FakePool(line, slots)
-    pool.holds = True
     run(tmp_path, pool, [trial(seed) for seed in range(6)])
     assert pool.at_most == (slots or 6)
 
@@ -88,6 +87,20 @@ def test_what_needs_a_trial_that_diverged_has_failed_for_that_reason(tmp_path: P
     assert len(read_results(StudyFolder(tmp_path))) == 3
 
 
+def test_after_an_error_the_others_save_what_they_have(tmp_path: Path) -> None:
+    def answer(order: Order) -> Outcome:
+        return Outcome(error="no file x", exit_code=1) if order.label == "seed 1" else line(order)
+
+    pool = FakePool(answer, slots=3)
+    pool.ends = lambda order: order.label == "seed 1"
+    with pytest.raises(TrialError):
+        run(tmp_path, pool, [trial(1), trial(2), trial(3), trial(4)])
+    assert pool.stopped == 1
+    assert len(pool.orders) == 3
+    found = [one.key for one in read_results(StudyFolder(tmp_path))]
+    assert sorted(found) == sorted([trial(2).key, trial(3).key])
+
+
 @pytest.mark.parametrize(("code", "kind"), [(1, TrialError), (2, ConfigError)])
 def test_an_error_of_a_trial_is_raised_with_its_name(
     tmp_path: Path, code: int, kind: type[Exception]
@@ -116,8 +129,7 @@ def test_a_stop_lets_the_running_ones_end_and_starts_no_more(tmp_path: Path) -> 
         return line(order) if order.label == "seed 1" else Outcome(stopped=15)
 
     pool = FakePool(answer, slots=2)
-    pool.holds = True
-    pool.is_slow = True
+    pool.ends = lambda order: False
     with (
         engine(tmp_path, pool, stopping=signal.SIGTERM) as own,
         pytest.raises(StoppedError) as raised,

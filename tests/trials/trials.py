@@ -51,19 +51,17 @@ def weights_written(order: Order) -> Outcome:
 
 
 class FakePool:
-    """Answers orders as a function does.
+    """Answers orders as a function does, when it is looked at: those that `ends` is true of.
 
-    It does so when its slots are full, or where it `holds`, when
-    it is looked at. One that `is_slow` goes on until it is stopped.
+    The others go on until they are stopped.
     """
 
     def __init__(self, answer: Answer, slots: int | None = 2) -> None:
         self.answer, self._slots = answer, slots
         self.orders: list[Order] = []
-        self.at_most = 0
-        self.stopped = 0
-        self.waiting: list[tuple[Order, Future[Outcome]]] = []
-        self.holds = self.is_slow = False
+        self.at_most = self.stopped = 0
+        self.ends: Callable[[Order], bool] = lambda order: True
+        self._running: list[tuple[Order, Future[Outcome]]] = []
 
     @property
     def slots(self) -> int | None:
@@ -72,29 +70,27 @@ class FakePool:
     def submit(self, order: Order) -> Future[Outcome]:
         self.orders.append(order)
         future: Future[Outcome] = Future()
-        self.waiting.append((order, future))
-        self.at_most = max(self.at_most, len(self.waiting))
-        if not self.holds and len(self.waiting) >= (self._slots or 1):
-            self.release()
+        self._running.append((order, future))
+        self.at_most = max(self.at_most, len(self._running))
         return future
 
-    def release(self) -> None:
-        """Answer what waits, the last first: the order of ends is not that of beginnings."""
-        while self.waiting:
-            order, future = self.waiting.pop()
-            try:
-                future.set_result(self.answer(order))
-            except RuntimeError as error:
-                future.set_exception(error)
+    def _end(self, ends: Callable[[Order], bool]) -> None:
+        """Answer orders, the last first: the order of ends is not that of beginnings."""
+        for order, future in reversed(self._running):
+            if ends(order):
+                try:
+                    future.set_result(self.answer(order))
+                except RuntimeError as error:
+                    future.set_exception(error)
+        self._running = [one for one in self._running if not one[1].done()]
 
     def status(self, key: str) -> Status | None:
-        if not self.is_slow:
-            self.release()
+        self._end(self.ends)
         return None
 
     def stop(self) -> None:
         self.stopped += 1
-        self.release()
+        self._end(lambda order: True)
 
     def close(self) -> None:
         pass
