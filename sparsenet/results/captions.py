@@ -21,4 +21,7 @@ CAPTIONS: dict[str, str] = {
     f"standard deviation, after Figure 6 {_AFTER}",
     "datasize": "Accuracy on held-out and on training data against the number of training "
     f"samples, means over seeds with bars of one standard deviation, after Figure 7 {_AFTER}",
+    "ensemble": "Accuracy of ensembles of sparse networks and of their members alone against the "
+    "number of members, means with bars of one standard deviation, and of one dense network, "
+    f"after Table 1 {_AFTER}",
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sparsenet.plots.convergence import Method, convergence_figure
 from sparsenet.plots.datasize import datasize_figure
+from sparsenet.plots.ensemble import ensemble_figure
 from sparsenet.plots.layers import layers_figure
 from sparsenet.plots.rows import CannotDrawError, left_out, settings_apart
 from sparsenet.plots.style import Drawing
@@ -15,13 +16,14 @@ from sparsenet.plots.threshold import threshold_figure
 from sparsenet.plots.tradeoff import Search, tradeoff_figure
 from sparsenet.results.rows import Candidate, Trial
 from sparsenet.results.run import read_log, read_thresholds
-from sparsenet.results.study import read_front, read_sweep
+from sparsenet.results.study import read_ensemble, read_front, read_sweep
 from sparsenet.study_folder import StudyFolder
 from sparsenet.workflows.plot_filters import draw_filters
 from sparsenet.workflows.plot_sources import (
     FigureKind,
     Sources,
     about,
+    ensemble_of,
     front_of,
     is_file,
     study_of,
@@ -130,6 +132,14 @@ def _threshold(sources: Sources) -> Drawing | None:
     return None if folder is None else threshold_figure(read_thresholds(threshold_of(folder)))
 
 
+def _ensemble(sources: Sources) -> Drawing | None:
+    folder = sources.the_one_with(ensemble_of)
+    if folder is None:
+        return None
+    with about(ensemble_of(folder)):
+        return ensemble_figure(read_ensemble(ensemble_of(folder)))
+
+
 _SWEEP = "sweep.csv of a sweep"
 
 FIGURES: dict[str, FigureKind] = {
@@ -142,4 +152,5 @@ FIGURES: dict[str, FigureKind] = {
     "threshold": FigureKind("threshold.csv of prune-threshold", _threshold),
     "sweep": FigureKind(_SWEEP, _sweep),
     "datasize": FigureKind(f"{_SWEEP} with several numbers of samples", _datasize),
+    "ensemble": FigureKind("ensemble.csv of an ensemble", _ensemble),
 }

@@ -81,6 +81,11 @@ def sweep_of(path: Path) -> Path:
     return StudyFolder(path).sweep
 
 
+def ensemble_of(path: Path) -> Path:
+    """The table of ensembles."""
+    return StudyFolder(path).ensemble
+
+
 def threshold_of(path: Path) -> Path:
     """The table of `prune-threshold`."""
     return RunFolder(path).threshold_csv
