@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sparsenet.plots.convergence import Method, convergence_figure
@@ -83,20 +84,18 @@ def _trials(sources: Sources, figure: str) -> tuple[Path, tuple[Trial, ...]] | N
     return (folder, trials) if sources.asked or made_for or fits else None
 
 
-def _sweep(sources: Sources) -> Drawing | None:
-    found = _trials(sources, "sweep")
-    if found is None:
-        return None
-    with about(sweep_of(found[0])):
-        return sweep_figure(found[1])
+def _of_trials(
+    figure: str, draw: Callable[[Sequence[Trial]], Drawing]
+) -> Callable[[Sources], Drawing | None]:
+    """What draws a figure of a sweep's trials alone."""
 
+    def drawn(sources: Sources) -> Drawing | None:
+        if (found := _trials(sources, figure)) is None:
+            return None
+        with about(sweep_of(found[0])):
+            return draw(found[1])
 
-def _datasize(sources: Sources) -> Drawing | None:
-    found = _trials(sources, "datasize")
-    if found is None:
-        return None
-    with about(sweep_of(found[0])):
-        return datasize_figure(found[1])
+    return drawn
 
 
 def _convergence(sources: Sources) -> Drawing | None:
@@ -150,7 +149,9 @@ FIGURES: dict[str, FigureKind] = {
     "convergence": FigureKind(f"{_SWEEP} and its trials' metrics.jsonl", _convergence),
     "layers": FigureKind("front.csv and study.json of a search", _layers),
     "threshold": FigureKind("threshold.csv of prune-threshold", _threshold),
-    "sweep": FigureKind(_SWEEP, _sweep),
-    "datasize": FigureKind(f"{_SWEEP} with several numbers of samples", _datasize),
+    "sweep": FigureKind(_SWEEP, _of_trials("sweep", sweep_figure)),
+    "datasize": FigureKind(
+        f"{_SWEEP} with several numbers of samples", _of_trials("datasize", datasize_figure)
+    ),
     "ensemble": FigureKind("ensemble.csv of an ensemble", _ensemble),
 }

@@ -7,8 +7,9 @@ from pathlib import Path
 from sparsenet.report.ensemble import ensemble_report
 from sparsenet.report.page import page
 from sparsenet.results.study import read_ensemble, read_study
+from tests.plots.studies import write_csv
 from tests.report.parsed import parsed, table_of
-from tests.report.samples import study, write_csv
+from tests.report.samples import study
 
 
 def row(

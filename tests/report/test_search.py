@@ -10,8 +10,9 @@ import pytest
 from sparsenet.report.page import Report, page
 from sparsenet.report.search import search_report
 from sparsenet.results.study import read_front, read_study
+from tests.plots.studies import write_csv
 from tests.report.parsed import parsed, table_of
-from tests.report.samples import candidate, study, write_csv
+from tests.report.samples import candidate, study
 
 LAYERS = {"conv1": ([10, 10], 10), "ip1": ([30, 10], 10)}
 

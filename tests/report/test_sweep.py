@@ -10,8 +10,9 @@ import pytest
 from sparsenet.report.page import Report, page
 from sparsenet.report.sweep import sweep_report
 from sparsenet.results.study import read_study, read_sweep
+from tests.plots.studies import write_csv
 from tests.report.parsed import named, parsed, table_of
-from tests.report.samples import study, write_csv
+from tests.report.samples import study
 
 
 def row(

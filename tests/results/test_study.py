@@ -15,7 +15,6 @@ from sparsenet.results.study import read_ensemble, read_front, read_path, read_s
 from tests.plots.studies import (
     QUICK,
     write_csv,
-    write_datasize,
     write_search,
     write_study,
     write_sweep,
@@ -59,16 +58,6 @@ def test_a_damaged_front(column: str, value: str, words: str, tmp_path: Path) ->
     rows[1][column] = value
     path = write_csv(tmp_path / "front.csv", rows)
     assert said(read_front, path) == f":3: {column}: {words}"
-
-
-def test_a_diverged_candidate_has_no_accuracy_and_no_size(tmp_path: Path) -> None:
-    rows = write_search(tmp_path, rounds=1)
-    blank = {key: "" for key in rows[1] if key.startswith("nonzeros") or key.endswith("accuracy")}
-    rows[1] |= blank | {"density": "", "bytes": ""}
-    row = read_front(write_csv(tmp_path / "front.csv", rows))[1]
-    assert (row.test_accuracy, row.val_accuracy) == (None, None)
-    assert (row.nonzeros, row.density, row.bytes, row.counts) == (None, None, None, {})
-    assert row.t.keys() == QUICK.keys()
 
 
 def test_a_path_is_of_measured_networks(tmp_path: Path) -> None:
@@ -126,15 +115,6 @@ def test_a_damaged_sweep(column: str, value: str, words: str, tmp_path: Path) ->
     rows[2][column] = value
     path = write_csv(tmp_path / "sweep.csv", rows)
     assert said(read_sweep, path) == f":4: {column}: {words}"
-
-
-def test_samples_are_read_wherever_their_column_stands(tmp_path: Path) -> None:
-    [row] = write_sweep(tmp_path, methods=[], places=["ip1"], seeds=0)
-    last = {key: value for key, value in row.items() if key != "layers"} | {"samples": 500}
-    [trial] = read_sweep(write_csv(tmp_path / "sweep.csv", [last]))
-    assert (trial.grid, trial.samples) == ({"strength": "9"}, 500)
-    write_datasize(tmp_path, methods=["l0"], seeds=1)
-    assert read_sweep(tmp_path / "sweep.csv")[1].samples == 1000
 
 
 def test_what_a_study_says(tmp_path: Path) -> None:

@@ -296,7 +296,8 @@ def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
 def test_a_log_of_another_run_is_not_read(tmp_path: Path) -> None:
     """A key is 16 digits, never a path."""
     rows = write_convergence(tmp_path / "study", seeds=1, methods=["l0"])
-    write_metrics(tmp_path / "metrics.jsonl", iterations=10, display=1, rate=1, rng=random.Random(0))
+    rng = random.Random(0)
+    write_metrics(tmp_path / "metrics.jsonl", iterations=10, display=1, rate=1, rng=rng)
     rows[0]["key"] = "../.."
     write_csv(tmp_path / "study" / "sweep.csv", rows)
     with pytest.raises(FileError, match=r"sweep\.csv:2: key: '\.\./\.\.' is not 16 hexadecimal"):
