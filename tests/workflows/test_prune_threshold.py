@@ -178,7 +178,7 @@ def test_what_is_not_its_own_is_kept(name: str, home: Path, tmp_path: Path) -> N
 def test_a_figure_that_plot_has_drawn_is_replaced(home: Path, tmp_path: Path) -> None:
     pruned(home, tmp_path, density="50%")
     (tmp_path / "threshold.png").unlink()
-    [drawn] = plot([tmp_path], PlotOptions(("threshold",), output=tmp_path, formats=("png",)))
+    [drawn] = plot([tmp_path], PlotOptions(output=tmp_path, formats=("png",)))
     pruned(home, tmp_path, density="20%")
     assert THRESHOLD_MARK.encode() in drawn.paths[0].read_bytes()
 
