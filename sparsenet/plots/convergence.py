@@ -10,8 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sparsenet.plots.axes import accuracy_beside, plain_counts
-from sparsenet.plots.rows import CannotDrawError, Course, in_words, require_told_apart
+from sparsenet.plots.rows import CannotDrawError, require_told_apart
 from sparsenet.plots.style import LINES, TEXT, Line, legend_below, new_panels, text_of
+from sparsenet.results.rows import Log
+from sparsenet.results.words import counted
 
 _MARKS = 10
 """About as many marks stand on a curve."""
@@ -19,10 +21,10 @@ _MARKS = 10
 
 @dataclass(frozen=True)
 class Method:
-    """The courses of a method's repetitions."""
+    """The logs of a method's repetitions."""
 
     name: str
-    courses: tuple[Course, ...]
+    logs: Sequence[Log]
 
 
 def convergence_figure(methods: Sequence[Method], note: str = "") -> Figure:
@@ -32,32 +34,33 @@ def convergence_figure(methods: Sequence[Method], note: str = "") -> Figure:
     or for too many methods.
     """
     require_told_apart(len(methods), "methods and settings", len(LINES))
-    losses = [[course.losses for course in method.courses] for method in methods]
-    accuracies = [[_percent(course) for course in method.courses] for method in methods]
+    losses = [[dict(log.losses) for log in method.logs] for method in methods]
+    accuracies = [[_percent(log) for log in method.logs] for method in methods]
     if not any(map(_common, losses)) and not any(map(_common, accuracies)):
         raise CannotDrawError("its trials' metrics have no losses and no accuracies")
     figure, (left, right) = new_panels(1, 2, 9.6, 4.4)
     entries: dict[str, Artist] = {}
     for nth, (method, line) in enumerate(zip(methods, LINES, strict=False)):
-        label = f"{text_of(method.name)} ({in_words(len(method.courses), 'run')})"
+        label = f"{text_of(method.name)} ({counted(len(method.logs), 'run')})"
         entries[label] = _draw(left, losses[nth], line, nth / len(methods))
         _draw(right, accuracies[nth], line, nth / len(methods))
     left.set_ylabel("training loss of the batch", fontsize=TEXT)
-    phases = sorted({phase for method in methods for c in method.courses for phase in c.phases})
+    tests = [test for method in methods for log in method.logs for test in log.tests]
+    phases = sorted({test.phase for test in tests if test.accuracy is not None})
     accuracy_beside(
         right, f"accuracy on {' or '.join(map(text_of, phases)) or 'held-out data'} (%)"
     )
     for axes in (left, right):
         plain_counts(axes.xaxis)
         axes.set_xlabel("iterations", fontsize=TEXT)
-    several = any(len(method.courses) > 1 for method in methods)
+    several = any(len(method.logs) > 1 for method in methods)
     words = "mean of the runs in a band from the least to the greatest" if several else ""
     legend_below(figure, entries, "; ".join(filter(None, (words, note))))
     return figure
 
 
-def _percent(course: Course) -> dict[int, float]:
-    return {iteration: 100 * value for iteration, value in course.accuracies.items()}
+def _percent(log: Log) -> dict[int, float]:
+    return {t.iteration: 100 * t.accuracy for t in log.tests if t.accuracy is not None}
 
 
 def _common(runs: Sequence[Mapping[int, float]]) -> list[int]:

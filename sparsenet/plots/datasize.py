@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from matplotlib.artist import Artist
@@ -15,65 +15,80 @@ from sparsenet.plots.means import Mean, means_of, plot_means
 from sparsenet.plots.rows import (
     CannotDrawError,
     Phase,
-    Trial,
     accuracy,
     left_out,
+    means_in_words,
     phase_of,
     require_told_apart,
-    seeds_in_words,
     settings_apart,
 )
 from sparsenet.plots.style import INK, LINES, legend_below, new_figure, text_of
+from sparsenet.results.rows import Trial
 
-SAMPLES = "samples"
-"""The column of the number of training samples."""
 _HELD_OUT, _TRAINING = "-", "--"
 
 
 def datasize_figure(trials: Sequence[Trial]) -> Figure:
     """A colour a method, solid on held-out data and dashed on training data, deviations over seeds.
 
-    Failed trials are left out and counted. Raises CannotDrawError where nothing is left, where a
-    number of samples is none, or for too many methods.
+    Failed trials and those of no known number of samples are left out and counted. Raises
+    CannotDrawError where nothing is left, or for too many methods.
     """
-    done = [trial for trial in trials if not trial.failed]
-    phase = phase_of(done)
-    sizes = [_samples(trial) for trial in done]
-    labels = [text_of(label) for label in settings_apart(done, [SAMPLES])]
+    phase = phase_of(trial for trial in trials if not trial.failed)
+    sized = [(t.samples, t) for t in trials if t.samples and not t.failed]
+    if not sized:
+        raise CannotDrawError("it has no number of training samples in a column 'samples'")
+    labels = _labels([trial for _, trial in sized])
     methods = list(dict.fromkeys(labels))
     require_told_apart(len(methods), "methods and settings", len(LINES))
     figure, axes = new_figure(6.4, 4.8)
     entries: dict[str, Artist] = {}
     drawn: list[Mean] = []
     for method, line in zip(methods, LINES, strict=False):
-        chosen = [
-            (size, trial)
-            for size, trial, label in zip(sizes, done, labels, strict=True)
-            if label == method
-        ]
+        chosen = [pair for pair, label in zip(sized, labels, strict=True) if label == method]
         for style, means in _curves(chosen, phase).items():
             plot_means(axes, means, line, linestyle=style)
             drawn += means
         entries[method] = Line2D([], [], **line.keys() | {"linestyle": ""})
-    for style, words in ((_HELD_OUT, phase), (_TRAINING, "training data")):
-        keys: dict[str, Any] = {"color": INK, "linestyle": style, "linewidth": 1.8}
-        entries[f"on {words}"] = Line2D([], [], **keys)
-    counts_below(axes, sizes, "training samples")
+    counts_below(axes, [size for size, _ in sized], "training samples")
     accuracy_beside(axes, "accuracy (%)")
-    seeds = seeds_in_words(mean.seeds for mean in drawn)
-    failed = left_out({"failed": len(trials) - len(done)})
-    legend_below(figure, entries, "; ".join(filter(None, (seeds, failed))))
+    words = [means_in_words(mean.seeds for mean in drawn), _left_out(trials)]
+    legend_below(figure, entries | _styles(phase), "; ".join(filter(None, words)))
     return figure
 
 
-def _samples(trial: Trial) -> int:
-    if SAMPLES not in trial.grid:
-        raise CannotDrawError(f"it has no column {SAMPLES!r}")
-    text = trial.grid[SAMPLES]
-    if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
-        words = f"{text[:60]!r} is not a number of training samples"
-        raise CannotDrawError(f"column {SAMPLES!r}: {words}")
-    return int(text)
+def _styles(phase: Phase) -> dict[str, Artist]:
+    """What the lines are of, by its label."""
+    keys: dict[str, Any] = {"color": INK, "linewidth": 1.8}
+    styles = {f"on {phase}": _HELD_OUT, "on training data": _TRAINING}
+    return {label: Line2D([], [], **keys | {"linestyle": s}) for label, s in styles.items()}
+
+
+def _left_out(trials: Sequence[Trial]) -> str:
+    failed = sum(bool(trial.failed) for trial in trials)
+    unsized = sum(not trial.samples and not trial.failed for trial in trials)
+    return left_out({"failed": failed, "without a number of samples": unsized})
+
+
+def _labels(trials: Sequence[Trial]) -> list[str]:
+    """Of each trial method and setting, without what says no more than its samples.
+
+    That is a column of the grid as `subset`, which has a value of its own for each number.
+    """
+    pairs: dict[tuple[str, str], set[tuple[str, int | None]]] = {}
+    for trial in trials:
+        for key, value in trial.grid.items():
+            pairs.setdefault((trial.method, key), set()).add((value, trial.samples))
+    sizes = {
+        home
+        for home, found in pairs.items()
+        if len(found) == len({value for value, _ in found}) == len({size for _, size in found})
+    }
+    bare = [
+        replace(trial, grid={k: v for k, v in trial.grid.items() if (trial.method, k) not in sizes})
+        for trial in trials
+    ]
+    return [text_of(label) for label in settings_apart(bare)]
 
 
 def _curves(trials: Sequence[tuple[int, Trial]], phase: Phase) -> dict[str, list[Mean]]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sparsenet.plots.rows import Filters, in_words
 from sparsenet.plots.style import SMALL, TEXT, new_panels, text_of
+from sparsenet.results.words import counted
 
 MOST = 256
 """Filters that are shown of a network; each would be too small to see otherwise."""
@@ -18,6 +19,15 @@ _PIXELS = 700
 """The least side of a picture of filters: viewers that smooth it leave its edges sharp."""
 _FRAME = 0.45
 Image = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """The weights of a convolution: filters x input channels x height x width, and whose it is."""
+
+    network: str
+    layer: str
+    weights: Image
 
 
 def filters_figure(dense: Filters, sparse: Filters) -> Figure:
@@ -53,9 +63,9 @@ def _words(weights: Image) -> str:
     """How many filters are shown, what is not, and how they are drawn."""
     zero = int((~weights.reshape(len(weights), -1).any(axis=1)).sum())
     shown = len(_kept(weights))
-    words = [in_words(shown, "filter")]
+    words = [counted(shown, "filter")]
     if zero:
-        words.append(f"{in_words(zero, 'all-zero filter')} not shown")
+        words.append(f"{counted(zero, 'all-zero filter')} not shown")
     if more := len(weights) - zero - shown:
         words.append(f"{more:,} more not shown")
     channels = weights.shape[1]

@@ -11,8 +11,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from sparsenet.plots.axes import thousands
-from sparsenet.plots.rows import Candidate, CannotDrawError, accuracy, in_words, phase_of
+from sparsenet.plots.rows import CannotDrawError, Phase, accuracy, phase_of
 from sparsenet.plots.style import FILLS, SMALL, TEXT, new_panels, text_of
+from sparsenet.results.rows import Candidate
+from sparsenet.results.words import counted
 
 _STACKS = 14
 """So many stacks would fit beside each other."""
@@ -55,14 +57,18 @@ def layers_figure(path: Sequence[Candidate], weights: Mapping[str, int]) -> Figu
     shares.set_ylabel("nonzeros in % of each layer, mean over layers", fontsize=TEXT)
     for axes in panels:
         axes.set_xlim(middle - span / 2 - width, middle + span / 2 + width)
-        axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.set_xlabel(f"accuracy on {phase} (%)", fontsize=TEXT)
-    words = f"{len(shown)} of {in_words(len(path), 'accepted network')} shown"
+        _accuracy_below(axes, phase)
+    words = f"{len(shown)} of {counted(len(path), 'accepted network')} shown"
     apart = ", so that no stack hides another" if len(shown) < len(points) else ""
     counts.set_title(f"{words}{apart}", loc="left", fontsize=SMALL)
     _legend(figure, layers)
     return figure
+
+
+def _accuracy_below(axes: Axes, phase: Phase) -> None:
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlabel(f"accuracy on {phase} (%)", fontsize=TEXT)
 
 
 def spread(values: Sequence[float], gap: float) -> list[int]:

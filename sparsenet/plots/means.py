@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from sparsenet.plots.rows import mean_and_deviation
 from sparsenet.plots.style import Line
+from sparsenet.results.words import deviation
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ def means_of(rows: Iterable[tuple[Hashable, float, float]]) -> list[Mean]:
         groups.setdefault(setting, []).append((x, 100 * accuracy))
     means = []
     for group in groups.values():
-        x, _ = mean_and_deviation([x for x, _ in group])
-        means.append(Mean(x, *mean_and_deviation([y for _, y in group]), len(group)))
+        xs, ys = zip(*group, strict=True)
+        means.append(Mean(fmean(xs), fmean(ys), deviation(ys), len(group)))
     return sorted(means, key=lambda mean: (mean.x, mean.accuracy))
 
 

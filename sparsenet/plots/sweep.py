@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -13,18 +14,16 @@ from sparsenet.plots.means import Mean, means_of, plot_means
 from sparsenet.plots.rows import (
     CannotDrawError,
     Phase,
-    Trial,
     accuracy,
     left_out,
-    mean_and_deviation,
+    means_in_words,
     phase_of,
     require_told_apart,
-    seeds_in_words,
 )
 from sparsenet.plots.style import INK, LINES, TEXT, legend_below, new_panels, text_of
+from sparsenet.results.rows import DENSE, Trial
+from sparsenet.results.words import spread
 
-DENSE = "dense"
-"""The method of the trials that the others are compared with."""
 LAYERS = "layers"
 """The column that says where a method acts."""
 _COLUMNS = 2
@@ -50,7 +49,7 @@ def sweep_figure(trials: Sequence[Trial]) -> Figure:
     entries |= _draw(dict(zip(places, panels, strict=True)), curves, inches)
     for axes in panels[::_COLUMNS]:
         accuracy_beside(axes, f"accuracy on {phase} (%)")
-    seeds = seeds_in_words(mean.seeds for means in curves.values() for mean in means)
+    seeds = means_in_words(mean.seeds for means in curves.values() for mean in means)
     legend_below(figure, entries, "; ".join(filter(None, (seeds, _left_out(trials, phase)))))
     return figure
 
@@ -85,13 +84,11 @@ def _reference(
     panels: Sequence[Axes], references: Sequence[Trial], phase: Phase
 ) -> dict[str, Artist]:
     """The dense networks as a thin line across each panel."""
-    found = [100 * (accuracy(trial, phase) or 0) for trial in references]
+    found = [accuracy(trial, phase) or 0 for trial in references]
     if not found:
         return {}
-    mean, deviation = mean_and_deviation(found)
-    label = f"{DENSE}, {mean:.2f}{f' ± {deviation:.2f}' if len(found) > 1 else ''} %"
-    lines = [axes.axhline(mean, color=INK, linewidth=0.8) for axes in panels]
-    return {label: lines[0]}
+    lines = [axes.axhline(100 * fmean(found), color=INK, linewidth=0.8) for axes in panels]
+    return {f"{DENSE}, {spread(found)} %": lines[0]}
 
 
 def _draw(panels: Mapping[str, Axes], curves: Curves, inches: float) -> dict[str, Artist]:

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from sparsenet.plots.axes import logarithmic, number, thousands
-from sparsenet.plots.results import read_thresholds
-from sparsenet.plots.rows import Thresholded
 from sparsenet.plots.style import INK, LINES, Line, new_figure, save_png
+from sparsenet.results.rows import Thresholded
+from sparsenet.results.run import read_thresholds
 
 THRESHOLD_MARK = "sparsenet prune-threshold"
 """What the PNG of `draw_threshold` says it was made by."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.artist import Artist
@@ -13,20 +14,27 @@ from matplotlib.ticker import FuncFormatter
 
 from sparsenet.plots.axes import accuracy_beside, grouped, logarithmic, number
 from sparsenet.plots.rows import (
-    Candidate,
     CannotDrawError,
     Phase,
-    Search,
     accuracy,
     left_out,
     phase_of,
     require_told_apart,
 )
 from sparsenet.plots.style import INK, LINES, TEXT, Line, legend_below, new_figure, text_of
+from sparsenet.results.rows import Candidate
 
 KIB = 1024
 _LIGHT: dict[str, Any] = {"linestyle": "", "alpha": 0.4, "markersize": 4.5, "markeredgewidth": 0}
 Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Search:
+    """The candidates of a search in their order, the network it starts from first."""
+
+    name: str
+    candidates: Sequence[Candidate]
 
 
 def tradeoff_figure(searches: Sequence[Search]) -> Figure:

@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from sparsenet.report import tables
 from sparsenet.report.html import Html
-from sparsenet.report.rows import Scores, Study, StudyLayer
 from sparsenet.report.tables import Column, Table, table
-
-
-class Measured(Protocol):
-    """What has been measured on validation and test, in a run folder named `key`."""
-
-    @property
-    def val(self) -> Scores:
-        """On the validation split."""
-
-    @property
-    def test(self) -> Scores:
-        """On the test set."""
-
-    @property
-    def key(self) -> str:
-        """Of the trial."""
+from sparsenet.results.rows import Measured, Study, StudyLayer
 
 
 def scores() -> list[Column[Measured]]:
     """Accuracies and losses."""
     return [
-        Column("val %", lambda row: tables.percent(row.val.accuracy), hint="validation accuracy"),
-        Column("test %", lambda row: tables.percent(row.test.accuracy), hint="test accuracy"),
-        Column("val loss", lambda row: tables.decimal(row.val.loss)),
-        Column("test loss", lambda row: tables.decimal(row.test.loss)),
+        Column("val %", lambda row: tables.percent(row.val_accuracy), hint="validation accuracy"),
+        Column("test %", lambda row: tables.percent(row.test_accuracy), hint="test accuracy"),
+        Column("val loss", lambda row: tables.decimal(row.val_loss)),
+        Column("test loss", lambda row: tables.decimal(row.test_loss)),
     ]
 
 

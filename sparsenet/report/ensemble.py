@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sparsenet.report import columns, tables
 from sparsenet.report.html import Html
 from sparsenet.report.page import Fact, Report, Section, settings
-from sparsenet.report.rows import Member, Study
 from sparsenet.report.tables import Cell, Column, Table, table
-from sparsenet.report.words import counted, kib, known, mean, spread
+from sparsenet.results.rows import Member, Study
+from sparsenet.results.words import counted, kib, known, mean, spread
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _in_words(size: Size) -> str:
 
 
 def _accuracies(rows: Sequence[Member]) -> list[float]:
-    return known(row.test.accuracy for row in rows)
+    return known(row.test_accuracy for row in rows)
 
 
 def _facts(sizes: Sequence[Size]) -> list[Fact]:
@@ -104,9 +104,9 @@ def _gain(size: Size) -> Cell:
 def _every(rows: Sequence[Member]) -> Html:
     shown: list[Column[Member]] = [
         Column("members", lambda row: tables.whole(row.members)),
-        Column("ensemble", lambda row: tables.number_or_words(row.trial)),
+        Column("ensemble", lambda row: tables.whole(row.trial)),
         Column("member", lambda row: Cell(str(row.member or "whole"), row.member or 0)),
-        Column("seed", lambda row: tables.number_or_words(row.seed)),
+        Column("seed", lambda row: tables.seed(row.seed)),
         Column("nonzeros", lambda row: tables.whole(row.nonzeros), hint="weights and biases"),
         Column("KiB", lambda row: tables.kib(row.bytes), hint="in the best formats, with biases"),
         *columns.scores(),

@@ -8,16 +8,7 @@ from dataclasses import dataclass
 
 from sparsenet.report.html import Html, element, joined, text
 from sparsenet.report.page import Section
-
-_CAPTIONS = {
-    "tradeoff": "Accuracy against memory of the networks of the search (the paper's Figure 1)",
-    "filters": "Filters of a dense network beside those of a sparse one (Figure 2)",
-    "convergence": "Loss and accuracy over the updates, a curve a method (Figure 3)",
-    "layers": "Nonzero weights by layer along the accepted path (Figure 4)",
-    "threshold": "Thresholded networks against those trained under l0 (Figure 5)",
-    "sweep": "Accuracy against nonzero weights, a curve a method (Figure 6)",
-    "datasize": "Accuracy against the number of training samples (Figure 7)",
-}
+from sparsenet.results.captions import CAPTIONS
 
 
 @dataclass(frozen=True)
@@ -36,7 +27,7 @@ def figures(drawn: Sequence[Figure]) -> list[Section]:
 
 
 def _figure(figure: Figure) -> Html:
-    words = _CAPTIONS.get(figure.name, figure.name)
+    words = CAPTIONS.get(figure.name, figure.name)
     coded = base64.b64encode(figure.content.encode()).decode()
     source = f"data:image/svg+xml;base64,{coded}"
     picture = element("img", src=source, alt=words)

@@ -6,8 +6,9 @@ from sparsenet.report import run_tables
 from sparsenet.report.curves import Chart, chart
 from sparsenet.report.html import Html, element, text
 from sparsenet.report.page import Fact, Report, Section
-from sparsenet.report.run_rows import PHASES, Log, Model, Summary
-from sparsenet.report.words import counted, kib, percent, whole, with_sign
+from sparsenet.results.rows import Log, Model, Summary
+from sparsenet.results.run import PHASES
+from sparsenet.results.words import counted, kib, percent, whole, with_sign
 
 
 def run_report(net: str, log: Log, summary: Summary | None) -> Report:
@@ -78,13 +79,13 @@ def _facts(summary: Summary | None) -> list[Fact]:
 
 def _curves(log: Log) -> list[Html]:
     losses = {"TRAIN": log.losses} | {
-        phase: [(t.iteration, t.scores.loss) for t in log.tests
-                if t.phase == phase and t.scores.loss is not None]
+        phase: [(t.iteration, t.loss) for t in log.tests
+                if t.phase == phase and t.loss is not None]
         for phase in PHASES
     }  # fmt: skip
     accuracies = {
-        phase: [(t.iteration, 100 * t.scores.accuracy) for t in log.tests
-                if t.phase == phase and t.scores.accuracy is not None]
+        phase: [(t.iteration, 100 * t.accuracy) for t in log.tests
+                if t.phase == phase and t.accuracy is not None]
         for phase in PHASES
     }  # fmt: skip
     drawn = [

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from sparsenet.report import tables
 from sparsenet.report.columns import dims
 from sparsenet.report.html import Html
-from sparsenet.report.reading import Fields
-from sparsenet.report.run_rows import LayerBytes, Model, Summary, Tested
 from sparsenet.report.tables import Cell, Column, Table, table
+from sparsenet.results.rows import LayerBytes, LogTest, Model, Stage, Summary
 
 _FORMATS = ("dense", "bitmask", "indexed", "csr", "best", "floor")
 
@@ -63,27 +62,27 @@ def _size(name: str) -> Column[LayerBytes]:
     return Column(name, lambda layer: tables.kib(layer.bytes[name]), hint=hint)
 
 
-def tests(found: Sequence[Tested]) -> Html:
+def tests(found: Sequence[LogTest]) -> Html:
     """Every test in the log."""
-    shown: list[Column[Tested]] = [
+    shown: list[Column[LogTest]] = [
         Column("updates", lambda row: tables.whole(row.iteration)),
         Column("phase", lambda row: tables.label(row.phase), numeric=False),
         Column("stage", lambda row: tables.label(row.stage), numeric=False),
-        Column("accuracy %", lambda row: tables.percent(row.scores.accuracy)),
-        Column("loss", lambda row: tables.decimal(row.scores.loss)),
+        Column("accuracy %", lambda row: tables.percent(row.accuracy)),
+        Column("loss", lambda row: tables.decimal(row.loss)),
         Column("nonzeros", lambda row: tables.whole(row.nonzeros), hint="weights without biases"),
         Column("seconds", lambda row: tables.whole(row.seconds), hint="since the start"),
     ]
     return table(Table("table-tests", "Tests in the order of the log", shown, found))
 
 
-def stages(found: Sequence[Fields]) -> Html:
+def stages(found: Sequence[Stage]) -> Html:
     """How each stage ended."""
-    shown: list[Column[Fields]] = [
-        Column("stage", lambda row: tables.label(row.text("stage")), numeric=False),
-        Column("began", lambda row: tables.whole(row.count("began"))),
-        Column("ended", lambda row: tables.whole(row.count("ended"))),
-        Column("outcome", lambda row: tables.label(row.text("outcome")), numeric=False),
-        Column("accuracy %", lambda row: tables.percent(row.fraction("accuracy"))),
+    shown: list[Column[Stage]] = [
+        Column("stage", lambda row: tables.label(row.name), numeric=False),
+        Column("began", lambda row: tables.whole(row.began)),
+        Column("ended", lambda row: tables.whole(row.ended)),
+        Column("outcome", lambda row: tables.label(row.outcome), numeric=False),
+        Column("accuracy %", lambda row: tables.percent(row.accuracy)),
     ]
     return table(Table("table-stages", "Stages, their updates and their outcome", shown, found))

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from sparsenet.report.html import element, text
 from sparsenet.report.page import Fact, Report, Section, settings
-from sparsenet.report.rows import Candidate, Study
 from sparsenet.report.search_tables import candidates, counts, layers
 from sparsenet.report.solver_line import regularization_line, solver_command
 from sparsenet.report.tradeoff import Details, Kind, Network, details_data, tradeoff
-from sparsenet.report.words import counted, kib, percent, whole, with_sign
+from sparsenet.results.rows import Candidate, Study
+from sparsenet.results.words import counted, kib, percent, whole, with_sign
 
 _WITHIN = 0.01 + 1e-9
 """One point of accuracy, and what a sum of decimals may be off."""
@@ -39,11 +39,11 @@ _HOW = (
 
 def _chosen(front: Sequence[Candidate]) -> Candidate | None:
     """The smallest network within 1 point of the start on validation; the start is one itself."""
-    least = front[0].val.accuracy
+    least = front[0].val_accuracy
     if least is None:
         return None
-    close = [row for row in front if (row.val.accuracy or 0) >= least - _WITHIN]
-    return min(close, key=lambda row: (row.bytes, -(row.val.accuracy or 0)))
+    close = [row for row in front if (row.val_accuracy or 0) >= least - _WITHIN]
+    return min(close, key=lambda row: (row.bytes or 0, -(row.val_accuracy or 0)))
 
 
 def _lead(front: Sequence[Candidate], chosen: Candidate | None) -> list[str]:
@@ -55,7 +55,7 @@ def _lead(front: Sequence[Candidate], chosen: Candidate | None) -> list[str]:
     by = f" by the strategy {start.strategy}" if start.strategy else ""
     rounds = counted(max(row.round for row in front), "round")
     first = f"{counted(len(tried), 'network')} tried{by} in {rounds}, {taken:,} of them accepted"
-    spoilt = sum(row.val.accuracy is None and row.test.accuracy is None for row in tried)
+    spoilt = sum(row.val_accuracy is None and row.test_accuracy is None for row in tried)
     first += f"; {spoilt:,} diverged." if spoilt else "."
     return [f"{first} {began}", _choice(start, chosen)]
 
@@ -67,7 +67,7 @@ def _choice(start: Candidate, chosen: Candidate | None) -> str:
         )
     if chosen is start:
         return "No smaller network stayed within 1 point of it on validation."
-    times = f"{start.bytes / max(chosen.bytes, 1):.1f} times smaller"
+    times = f"{(start.bytes or 0) / max(chosen.bytes or 0, 1):.1f} times smaller"
     found = f"The smallest network within 1 point of it on validation is {times}"
     return f"{found}: {_in_words(chosen)}."
 
@@ -76,9 +76,9 @@ def _in_words(row: Candidate) -> str:
     share = "" if row.density in (None, 1) else f" ({percent(row.density)} % of all)"
     size = f"{whole(row.nonzeros)} nonzero weights{share} in {kib(row.bytes)} KiB"
     measured = [
-        f"{with_sign(scores.accuracy)} on {name}"
-        for name, scores in (("validation", row.val), ("test", row.test))
-        if scores.accuracy is not None
+        f"{with_sign(share)} on {name}"
+        for name, share in (("validation", row.val_accuracy), ("test", row.test_accuracy))
+        if share is not None
     ]
     return ", ".join([size, " and ".join(measured)] if measured else [size])
 
@@ -97,8 +97,9 @@ def _facts(front: Sequence[Candidate]) -> list[Fact]:
 
 
 def _fact(name: str, row: Candidate) -> Fact:
-    split, scores = ("test", row.test) if row.test.accuracy is not None else ("validation", row.val)
-    return Fact(name, f"{kib(row.bytes)} KiB", f"{with_sign(scores.accuracy)} on {split}")
+    if (share := row.test_accuracy) is not None:
+        return Fact(name, f"{kib(row.bytes)} KiB", f"{with_sign(share)} on test")
+    return Fact(name, f"{kib(row.bytes)} KiB", f"{with_sign(row.val_accuracy)} on validation")
 
 
 def _network(study: Study, row: Candidate, chosen: bool, folder: str, first: bool) -> Network:
@@ -109,13 +110,13 @@ def _network(study: Study, row: Candidate, chosen: bool, folder: str, first: boo
     facts = [
         ("nonzeros", f"{whole(row.nonzeros)} ({percent(row.density)} %)"),
         ("memory", f"{kib(row.bytes)} KiB = {whole(row.bytes)} bytes"),
-        ("validation", with_sign(row.val.accuracy)),
-        ("test", with_sign(row.test.accuracy)),
+        ("validation", with_sign(row.val_accuracy)),
+        ("test", with_sign(row.test_accuracy)),
         ("the search", {"start": "starts here"}.get(kind, kind)),
     ]
-    copied = [
-        ("command that writes its solver", solver_command(study.solver, folder, row.bytes)),
-        ("line of a solver file", regularization_line(row.t)),
-    ]
+    copied = [("line of a solver file", regularization_line(row.t))]
+    if row.bytes is not None:
+        command = solver_command(study.solver, folder, row.bytes)
+        copied.insert(0, ("command that writes its solver", command))
     details = Details(title, facts, copied)
-    return Network(kind, row.bytes, row.val.accuracy, row.test.accuracy, details, chosen)
+    return Network(kind, row.bytes, row.val_accuracy, row.test_accuracy, details, chosen)

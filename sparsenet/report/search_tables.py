@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from sparsenet.report import columns, tables
 from sparsenet.report.html import Html
-from sparsenet.report.rows import Candidate, Study, StudyLayer
 from sparsenet.report.tables import Cell, Column, Table, table
+from sparsenet.results.rows import Candidate, Study, StudyLayer
+from sparsenet.results.words import whole
 
 
 def candidates(front: Sequence[Candidate], chosen: Candidate | None) -> Html:
@@ -38,9 +39,9 @@ def layers(study: Study, network: Candidate) -> Html:
 
     def kept(layer: StudyLayer) -> Cell:
         count = network.counts.get(layer.name)
-        return tables.percent(None if count is None or not layer.weights else count / layer.weights)
+        return tables.percent(None if count is None else count / layer.weights)
 
-    title = f"Layer by layer: the network of round {network.round}, {network.bytes:,} bytes"
+    title = f"Layer by layer: the network of round {network.round}, {whole(network.bytes)} bytes"
     more: list[Column[StudyLayer]] = [
         Column("t", lambda layer: tables.whole(network.t.get(layer.name)), hint="weights allowed"),
         Column("nonzeros", lambda layer: tables.whole(network.counts.get(layer.name))),
@@ -55,7 +56,7 @@ def counts(study: Study, front: Sequence[Candidate]) -> Html:
         Column("round", lambda row: tables.whole(row.round)),
         Column("layer cut", lambda row: tables.label(row.layer), numeric=False),
         Column("KiB", lambda row: tables.kib(row.bytes)),
-        Column("val %", lambda row: tables.percent(row.val.accuracy), hint="validation accuracy"),
+        Column("val %", lambda row: tables.percent(row.val_accuracy), hint="validation accuracy"),
         *(_t_of(layer.name) for layer in study.layers),
     ]
     accepted = [row for row in front if row.accepted]

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from sparsenet.report import columns, tables
 from sparsenet.report.html import Html
 from sparsenet.report.page import Fact, Report, Section, settings
-from sparsenet.report.rows import Study, Trial
 from sparsenet.report.tables import Cell, Column, Table, table
-from sparsenet.report.words import counted, kib, known, mean, spread, whole
-
-DENSE = "dense"
-"""The method of the reference that keeps all weights."""
+from sparsenet.results.rows import DENSE, Study, Trial
+from sparsenet.results.words import counted, kib, known, mean, spread, whole
 
 _FIGURES = {"convergence": 3, "sweep": 6, "datasize": 7}
 _WITHIN = 0.01 + 1e-9
@@ -46,7 +42,7 @@ class Setting:
 
     def accuracies(self, split: str) -> list[float]:
         """Those measured on `train`, `val` or `test`."""
-        return known(getattr(trial, split).accuracy for trial in self.trials)
+        return known(getattr(trial, f"{split}_accuracy") for trial in self.trials)
 
 
 def sweep_report(study: Study, trials: Sequence[Trial]) -> Report:
@@ -71,7 +67,7 @@ def _settings(trials: Sequence[Trial]) -> list[Setting]:
 
 def _lead(study: Study, trials: Sequence[Trial], found: Sequence[Setting]) -> list[str]:
     methods = list(dict.fromkeys(trial.method for trial in trials))
-    number = _FIGURES.get(study.settings.get("figure", ""))
+    number = _FIGURES.get(study.figure)
     why = f", for the paper's Figure {number}" if number else ""
     first = f"{counted(len(trials), 'trial')} at {counted(len(found), 'setting')}{why}"
     failed = sum(bool(trial.failed) for trial in trials)
@@ -146,17 +142,12 @@ def _accuracy(split: str) -> Column[Setting]:
     return Column(f"{split} %", cell)
 
 
-class _InGrid(Protocol):
-    @property
-    def grid(self) -> Mapping[str, str]: ...
-
-
-def _grid_columns(rows: Sequence[_InGrid]) -> list[Column[_InGrid]]:
+def _grid_columns(rows: Sequence[Setting | Trial]) -> list[Column[Setting | Trial]]:
     """A column a key of the grid, of numbers where all its values are."""
     return [_grid_column(key, rows) for key in rows[0].grid]
 
 
-def _grid_column(key: str, rows: Sequence[_InGrid]) -> Column[_InGrid]:
+def _grid_column(key: str, rows: Sequence[Setting | Trial]) -> Column[Setting | Trial]:
     values = [tables.number_or_words(row.grid[key]) for row in rows]
     numeric = all(cell.value is not None for cell in values if cell.words)
     return Column(key, lambda row: tables.number_or_words(row.grid[key]), numeric)
@@ -166,11 +157,11 @@ def _every(trials: Sequence[Trial]) -> Html:
     shown: list[Column[Trial]] = [
         Column("method", lambda row: tables.label(row.method), numeric=False),
         *_grid_columns(trials),
-        Column("seed", lambda row: tables.number_or_words(row.seed)),
+        Column("seed", lambda row: tables.seed(row.seed)),
         Column("nonzeros", lambda row: tables.whole(row.nonzeros), hint="weights without biases"),
         Column("density %", lambda row: tables.percent(row.density)),
         Column("KiB", lambda row: tables.kib(row.bytes), hint="in the best formats, with biases"),
-        Column("train %", lambda row: tables.percent(row.train.accuracy)),
+        Column("train %", lambda row: tables.percent(row.train_accuracy)),
         *columns.scores(),
         Column("updates", lambda row: tables.whole(row.iterations)),
         Column("failed", lambda row: tables.label(row.failed), numeric=False),

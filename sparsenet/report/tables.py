@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from sparsenet.report import words
 from sparsenet.report.html import Html, breakable, element, joined, text
+from sparsenet.results import words
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -68,6 +68,11 @@ def kib(count: float | None) -> Cell:
 def whole(count: float | None) -> Cell:
     """A whole number."""
     return Cell(words.whole(count), count)
+
+
+def seed(number: int | None) -> Cell:
+    """A number that is a name: its thousands are not apart."""
+    return Cell("" if number is None else str(number), number)
 
 
 def decimal(value: float | None) -> Cell:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from sparsenet.report.axes import Frame, Point, Scale, log_padded, note, padded, polyline, segment
 from sparsenet.report.html import Html, element, joined, text
-from sparsenet.report.words import kib, with_sign
+from sparsenet.results.words import kib, with_sign
 
 Kind = Literal["start", "accepted", "rejected"]
 Split = Literal["val", "test"]
@@ -36,15 +36,20 @@ class Network:
     """A point. `chosen` is the one a reader looks for first."""
 
     kind: Kind
-    bytes: int
+    bytes: int | None
     val: float | None
     test: float | None
     details: Details
     chosen: bool = False
 
+    @property
+    def kib(self) -> float:
+        """Its memory, 0 where it is not known."""
+        return (self.bytes or 0) / 1024
+
     def accuracy(self, split: Split) -> float | None:
         """On validation or test; None where there is no place for it on the logarithmic scale."""
-        if self.bytes == 0:
+        if not self.bytes:
             return None
         return self.val if split == "val" else self.test
 
@@ -79,8 +84,7 @@ def _plot(networks: Sequence[Network], split: Split) -> Html:
     shown = {i: n for i, n in enumerate(networks) if n.accuracy(split) is not None}
     frame = _frame(list(shown.values()), split)
     places = {
-        i: (frame.x(n.bytes / 1024), frame.y(100 * (n.accuracy(split) or 0)))
-        for i, n in shown.items()
+        i: (frame.x(n.kib), frame.y(100 * (n.accuracy(split) or 0))) for i, n in shown.items()
     }
     stop = next((i for i, n in shown.items() if n.chosen), next(iter(shown)))
     body = [frame.axes(), _path(networks, places)]
@@ -105,7 +109,7 @@ def _kind(split: Split) -> str:
 
 
 def _frame(shown: Sequence[Network], split: Split) -> Frame:
-    x_range = log_padded([network.bytes / 1024 for network in shown])
+    x_range = log_padded([network.kib for network in shown])
     y_range = padded([100 * (network.accuracy(split) or 0) for network in shown], least=1.0)
     x = Scale(*x_range, begin=LEFT, end=WIDTH - 16, log=True)
     y = Scale(*y_range, begin=HEIGHT - BELOW, end=TOP)

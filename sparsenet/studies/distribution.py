@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparsenet.errors import ConfigError
-from sparsenet.studies.front import Point, read_path
+from sparsenet.results.rows import Point
+from sparsenet.results.study import read_path
 from sparsenet.study_folder import StudyFolder
 from sparsenet.workflows.pruning_options import PruningOptions
 
@@ -71,9 +72,7 @@ def searched(folder: Path) -> list[Point]:
     path = StudyFolder(folder).accepted
     if not path.is_file():
         raise ConfigError(f"{folder}: is not the folder of a search: it has no {path.name}")
-    if not (points := read_path(path)):
-        raise ConfigError(f"{path}: has no network")
-    return points
+    return read_path(path)
 
 
 def _sizes(shapes: Shapes) -> dict[str, int]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from sparsenet.files import FileError
 from sparsenet.storage.report import human_bytes
 from sparsenet.studies.strategies import Found
 from sparsenet.studies.words import csv_text, decimal, percent, score_columns
@@ -90,48 +87,3 @@ def path_json(path: Sequence[Candidate]) -> list[dict[str, Any]]:
         }
         for candidate in path
     ]
-
-
-@dataclass(frozen=True)
-class Point:
-    """A network on the path of an earlier search, as path.csv has it."""
-
-    round: int
-    nonzeros: int
-    bytes: int
-    val_accuracy: float
-    test_accuracy: float | None
-    key: str
-    counts: dict[str, int]
-
-
-def read_path(path: Path) -> list[Point]:
-    """The networks that a search went on from. Raises FileError where the file is not whole."""
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a CSV file"
-        raise FileError(f"{path}: cannot be read: {reason}") from None
-    points = []
-    for line, row in enumerate(rows, start=2):
-        try:
-            points.append(_point(row))
-        except (KeyError, ValueError, TypeError):
-            raise FileError(f"{path}:{line}: is not a line of a search's path") from None
-    return points
-
-
-def _point(row: dict[str, str]) -> Point:
-    counts = {
-        k.removeprefix("nonzeros."): int(v) for k, v in row.items() if k.startswith("nonzeros.")
-    }
-    return Point(
-        round=int(row["round"]),
-        nonzeros=int(row["nonzeros"]),
-        bytes=int(row["bytes"]),
-        val_accuracy=float(row["val_accuracy"]),
-        test_accuracy=float(row["test_accuracy"]) if row["test_accuracy"] else None,
-        key=row["key"],
-        counts=counts,
-    )

@@ -10,9 +10,9 @@ from sparsenet.config.load import from_data
 from sparsenet.config.read import write_yaml
 from sparsenet.errors import ConfigError
 from sparsenet.files import write_text
+from sparsenet.results.rows import Point
 from sparsenet.storage.report import human_bytes
 from sparsenet.studies.distribution import searched
-from sparsenet.studies.front import Point
 from sparsenet.studies.study import read_study
 from sparsenet.studies.targets import size_in_bytes
 from sparsenet.study_folder import StudyFolder

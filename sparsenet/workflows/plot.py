@@ -10,6 +10,7 @@ from sparsenet.errors import ConfigError, Problem
 from sparsenet.files import FileError
 from sparsenet.plots.rows import CannotDrawError
 from sparsenet.plots.style import FIGURE_MARK, FORMATS, Drawing, figure_paths, save_figure
+from sparsenet.results.captions import CAPTIONS
 from sparsenet.run_folder import RunFolder
 from sparsenet.study_folder import StudyFolder
 from sparsenet.workflows.plot_figures import FIGURES
@@ -113,7 +114,7 @@ def _saved(figures: dict[str, Drawing], folder: Path, formats: Sequence[str]) ->
     if figures:
         RunFolder(folder).make()
     return [
-        Drawn(name, FIGURES[name].caption, save_figure(figure, folder, name, formats))
+        Drawn(name, CAPTIONS[name], save_figure(figure, folder, name, formats))
         for name, figure in figures.items()
     ]
 

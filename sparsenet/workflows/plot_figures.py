@@ -1,25 +1,30 @@
-"""The figures there are: what each is drawn from, and how it is described."""
+"""The figures there are, and what each is drawn from."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sparsenet.plots.convergence import Method, convergence_figure
-from sparsenet.plots.datasize import SAMPLES, datasize_figure
+from sparsenet.plots.datasize import datasize_figure
+from sparsenet.plots.ensemble import ensemble_figure
 from sparsenet.plots.layers import layers_figure
-from sparsenet.plots.results import read_course, read_front, read_sweep, read_thresholds
-from sparsenet.plots.rows import Candidate, CannotDrawError, Search, Trial, left_out, settings_apart
+from sparsenet.plots.rows import CannotDrawError, left_out, settings_apart
 from sparsenet.plots.style import Drawing
 from sparsenet.plots.sweep import sweep_figure
 from sparsenet.plots.threshold import threshold_figure
-from sparsenet.plots.tradeoff import tradeoff_figure
+from sparsenet.plots.tradeoff import Search, tradeoff_figure
+from sparsenet.results.rows import Candidate, Trial
+from sparsenet.results.run import read_log, read_thresholds
+from sparsenet.results.study import read_ensemble, read_front, read_sweep
 from sparsenet.study_folder import StudyFolder
 from sparsenet.workflows.plot_filters import draw_filters
 from sparsenet.workflows.plot_sources import (
     FigureKind,
     Sources,
     about,
+    ensemble_of,
     front_of,
     is_file,
     study_of,
@@ -56,41 +61,41 @@ def _layers(sources: Sources) -> Drawing | None:
     if folder is None:
         return None
     path = [row for row in read_front(front_of(folder)) if row.accepted]
+    weights = {layer.name: layer.weights for layer in study_of(folder).layers}
     with about(front_of(folder)):
-        return layers_figure(path, study_of(folder).weights)
+        return layers_figure(path, weights)
 
 
 def _trials(sources: Sources, figure: str) -> tuple[Path, tuple[Trial, ...]] | None:
     """A sweep's folder and trials, from which a figure is to be drawn.
 
     A sweep that was made for a figure is drawn as that one, unless another was asked for; one that
-    was made for none as all that its columns allow.
+    was made for none against the training samples where their number varies, else as the others.
     """
     folder = sources.the_one_with(sweep_of)
     if folder is None:
         return None
     made_for = study_of(folder).figure
-    if not sources.asked and made_for not in (None, figure):
+    if not sources.asked and made_for not in ("", figure):
         return None
     trials = read_sweep(sweep_of(folder))
-    fits = (figure == "datasize") == (SAMPLES in trials[0].grid)
+    sizes = {trial.samples for trial in trials if trial.samples}
+    fits = (figure == "datasize") == (len(sizes) > 1)
     return (folder, trials) if sources.asked or made_for or fits else None
 
 
-def _sweep(sources: Sources) -> Drawing | None:
-    found = _trials(sources, "sweep")
-    if found is None:
-        return None
-    with about(sweep_of(found[0])):
-        return sweep_figure(found[1])
+def _of_trials(
+    figure: str, draw: Callable[[Sequence[Trial]], Drawing]
+) -> Callable[[Sources], Drawing | None]:
+    """What draws a figure of a sweep's trials alone."""
 
+    def drawn(sources: Sources) -> Drawing | None:
+        if (found := _trials(sources, figure)) is None:
+            return None
+        with about(sweep_of(found[0])):
+            return draw(found[1])
 
-def _datasize(sources: Sources) -> Drawing | None:
-    found = _trials(sources, "datasize")
-    if found is None:
-        return None
-    with about(sweep_of(found[0])):
-        return datasize_figure(found[1])
+    return drawn
 
 
 def _convergence(sources: Sources) -> Drawing | None:
@@ -109,7 +114,7 @@ def _convergence(sources: Sources) -> Drawing | None:
             Method(
                 name,
                 tuple(
-                    read_course(logs[trial.key])
+                    read_log(logs[trial.key])
                     for trial, label in zip(kept, labels, strict=True)
                     if label == name
                 ),
@@ -126,51 +131,27 @@ def _threshold(sources: Sources) -> Drawing | None:
     return None if folder is None else threshold_figure(read_thresholds(threshold_of(folder)))
 
 
-_AFTER = "of Collins & Kohli (2014)."
+def _ensemble(sources: Sources) -> Drawing | None:
+    folder = sources.the_one_with(ensemble_of)
+    if folder is None:
+        return None
+    with about(ensemble_of(folder)):
+        return ensemble_figure(read_ensemble(ensemble_of(folder)))
+
+
 _SWEEP = "sweep.csv of a sweep"
 
 FIGURES: dict[str, FigureKind] = {
-    "tradeoff": FigureKind(
-        "front.csv of a search",
-        "Accuracy against the memory of the weights, each layer in its best storage format, of "
-        f"every candidate of the search and along the accepted path, after Figure 1 {_AFTER}",
-        _tradeoff,
-    ),
+    "tradeoff": FigureKind("front.csv of a search", _tradeoff),
     "filters": FigureKind(
-        "two runs with best.pt or final.pt, or two checkpoints, the dense one first",
-        "Convolution filters of a dense and of a sparse network, and the pattern of the sparse "
-        f"ones' nonzeros, after Figure 2 {_AFTER}",
-        draw_filters,
+        "two runs with best.pt or final.pt, or two checkpoints, the dense one first", draw_filters
     ),
-    "convergence": FigureKind(
-        f"{_SWEEP} and its trials' metrics.jsonl",
-        "Training loss and accuracy as the training goes on, means over the repetitions of each "
-        f"method in a band from the least to the greatest, after Figure 3 {_AFTER}",
-        _convergence,
-    ),
-    "layers": FigureKind(
-        "front.csv and study.json of a search",
-        "Nonzero weights by layer of networks along the accepted path, a stack at each network's "
-        "accuracy: on the left as counts, on the right so that all layers of a dense network would "
-        f"be as high, after Figure 4 {_AFTER}",
-        _layers,
-    ),
-    "threshold": FigureKind(
-        "threshold.csv of prune-threshold",
-        "Accuracy against nonzero weights of thresholded networks and of those trained under l0 "
-        f"constraints with the same counts, after Figure 5 {_AFTER}",
-        _threshold,
-    ),
-    "sweep": FigureKind(
-        _SWEEP,
-        "Accuracy against nonzero weights by method, means over seeds with bars of one standard "
-        f"deviation, after Figure 6 {_AFTER}",
-        _sweep,
-    ),
+    "convergence": FigureKind(f"{_SWEEP} and its trials' metrics.jsonl", _convergence),
+    "layers": FigureKind("front.csv and study.json of a search", _layers),
+    "threshold": FigureKind("threshold.csv of prune-threshold", _threshold),
+    "sweep": FigureKind(_SWEEP, _of_trials("sweep", sweep_figure)),
     "datasize": FigureKind(
-        f"{_SWEEP} with a column {SAMPLES!r}",
-        "Accuracy on held-out and on training data against the number of training samples, means "
-        f"over seeds with bars of one standard deviation, after Figure 7 {_AFTER}",
-        _datasize,
+        f"{_SWEEP} with several numbers of samples", _of_trials("datasize", datasize_figure)
     ),
+    "ensemble": FigureKind("ensemble.csv of an ensemble", _ensemble),
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from sparsenet.errors import ConfigError, nearest
-from sparsenet.plots.filters import filters_figure
-from sparsenet.plots.rows import CannotDrawError, Filters
+from sparsenet.plots.filters import Filters, filters_figure
+from sparsenet.plots.rows import CannotDrawError
 from sparsenet.plots.style import Drawing
 from sparsenet.run_folder import RunFolder
 from sparsenet.workflows.plot_sources import Sources, is_file

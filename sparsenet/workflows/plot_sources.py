@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsenet.plots.results import Study, read_study
 from sparsenet.plots.rows import CannotDrawError
 from sparsenet.plots.style import Drawing
+from sparsenet.results.rows import Study
+from sparsenet.results.study import read_study
 from sparsenet.run_folder import RunFolder
 from sparsenet.study_folder import StudyFolder
 
@@ -43,14 +44,13 @@ class Sources:
 
 @dataclass(frozen=True)
 class FigureKind:
-    """A figure: what it is drawn from, in words, and its caption.
+    """A figure: what it is drawn from, in words.
 
     `draw` returns None where its files are not there. It raises CannotDrawError where there is
     nothing to draw in them, and ConfigError, FileError and CheckpointError.
     """
 
     looks_for: str
-    caption: str
     draw: Callable[[Sources], Drawing | None]
 
 
@@ -81,6 +81,11 @@ def sweep_of(path: Path) -> Path:
     return StudyFolder(path).sweep
 
 
+def ensemble_of(path: Path) -> Path:
+    """The table of ensembles."""
+    return StudyFolder(path).ensemble
+
+
 def threshold_of(path: Path) -> Path:
     """The table of `prune-threshold`."""
     return RunFolder(path).threshold_csv
@@ -89,4 +94,4 @@ def threshold_of(path: Path) -> Path:
 def study_of(folder: Path) -> Study:
     """What study.json says, nothing where there is none. Raises FileError."""
     path = StudyFolder(folder).study
-    return read_study(path) if is_file(path) else Study({}, None, None)
+    return read_study(path) if is_file(path) else Study()

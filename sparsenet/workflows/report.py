@@ -12,15 +12,17 @@ from sparsenet.files import FileError, write_text
 from sparsenet.report.ensemble import ensemble_report
 from sparsenet.report.figures import Figure, figures
 from sparsenet.report.page import PAGE_BEGINS, Report, configuration, page
-from sparsenet.report.reading import Fields, read_json, read_json_lines, read_text
-from sparsenet.report.rows import Study, read_ensemble, read_front, read_sweep, study_of
 from sparsenet.report.run import run_report
-from sparsenet.report.run_rows import log_of, summary_of
 from sparsenet.report.search import search_report
 from sparsenet.report.sweep import sweep_report
+from sparsenet.results.fields import Fields
+from sparsenet.results.reading import read_text
+from sparsenet.results.rows import Study
+from sparsenet.results.run import read_log, read_summary
+from sparsenet.results.study import read_ensemble, read_front, read_study, read_sweep
 from sparsenet.run_folder import RunFolder
+from sparsenet.study_folder import StudyFolder
 
-STUDY = "study.json"
 PAGE = "report.html"
 
 
@@ -34,7 +36,7 @@ def write_report(folder: Path, output: Path | None = None) -> Path:
     read = _reader(folder)
     _check(path)
     report, merged = read(folder)
-    drawn = figures(_drawn(folder / "plots"))
+    drawn = figures(_drawn(StudyFolder(folder).plots))
     first, *others = report.sections
     sections = [first, *drawn, *others, configuration(merged)]
     write_text(path, page(dataclasses.replace(report, sections=sections)))
@@ -46,12 +48,12 @@ _Reader = Callable[[Path], tuple[Report, str]]
 
 def _reader(folder: Path) -> _Reader:
     """What reads the folder. Raises ConfigError where it holds neither a run nor a study."""
-    if (folder / STUDY).is_file():
+    study, run = StudyFolder(folder).study, RunFolder(folder)
+    if study.is_file():
         return _study
-    run = RunFolder(folder)
     if run.config.is_file() and run.metrics.is_file():
         return _run
-    looked = f"a study has {STUDY}, a run has {run.config.name} and {run.metrics.name}"
+    looked = f"a study has {study.name}, a run has {run.config.name} and {run.metrics.name}"
     raise ConfigError(f"{folder} holds neither a run nor a study: {looked}")
 
 
@@ -78,8 +80,8 @@ def _is_ours(path: Path) -> bool:
 
 def _run(folder: Path) -> tuple[Report, str]:
     run = RunFolder(folder)
-    log = log_of(read_json_lines(run.metrics))
-    summary = summary_of(read_json(run.summary_json)) if run.summary_json.exists() else None
+    log = read_log(run.metrics)
+    summary = read_summary(run.summary_json) if run.summary_json.exists() else None
     merged = read_text(run.config)
     return run_report(summary.net if summary else _net_name(run.config), log, summary), merged
 
@@ -90,33 +92,22 @@ def _net_name(config: Path) -> str:
 
 
 def _study(folder: Path) -> tuple[Report, str]:
-    fields = read_json(folder / STUDY)
+    files = StudyFolder(folder)
+    study = read_study(files.study)
     try:
-        study, merged = study_of(fields), write_yaml(fields.below("configuration").values)
+        merged = write_yaml(study.configuration)
     except RecursionError:
-        raise FileError(f"{folder / STUDY}: nested too deeply") from None
+        raise FileError(f"{files.study}: nested too deeply") from None
     if study.command not in _STUDIES:
         found = f"{study.command!r} is not {listed(_STUDIES)}"
-        raise FileError(printable(f"{folder / STUDY}: command: {found}"))
-    return _STUDIES[study.command](study, folder), merged
+        raise FileError(printable(f"{files.study}: command: {found}"))
+    return _STUDIES[study.command](study, files), merged
 
 
-def _search(study: Study, folder: Path) -> Report:
-    return search_report(study, read_front(folder / "front.csv"), str(folder))
-
-
-def _ensemble(study: Study, folder: Path) -> Report:
-    return ensemble_report(study, read_ensemble(folder / "ensemble.csv"))
-
-
-def _sweep(study: Study, folder: Path) -> Report:
-    return sweep_report(study, read_sweep(folder / "sweep.csv"))
-
-
-_STUDIES: dict[str, Callable[[Study, Path], Report]] = {
-    "search": _search,
-    "ensemble": _ensemble,
-    "sweep": _sweep,
+_STUDIES: dict[str, Callable[[Study, StudyFolder], Report]] = {
+    "search": lambda study, files: search_report(study, read_front(files.front), str(files.path)),
+    "ensemble": lambda study, files: ensemble_report(study, read_ensemble(files.ensemble)),
+    "sweep": lambda study, files: sweep_report(study, read_sweep(files.sweep)),
 }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sparsenet.errors import ConfigError
 from sparsenet.files import write_text
+from sparsenet.plots.style import FIGURE_MARK
 from sparsenet.plots.threshold import THRESHOLD_MARK, draw_threshold
 from sparsenet.run_folder import RunFolder
 from sparsenet.workflows.threshold_report import (
@@ -34,9 +35,10 @@ class ThresholdFiles:
 
     def check(self) -> None:
         """Raise ConfigError where a file of another origin has one of the names."""
-        marks = (CSV_BEGINS, TITLE, THRESHOLD_MARK)
-        for path, mark in zip(self.paths, marks, strict=True):
-            if path.exists() and not _has_mark(path, mark.encode()):
+        # The figure may be one that `plot` has drawn from the same table.
+        marks = ((CSV_BEGINS,), (TITLE,), (THRESHOLD_MARK, FIGURE_MARK))
+        for path, possible in zip(self.paths, marks, strict=True):
+            if path.exists() and not _has_mark(path, possible):
                 words = "is not of prune-threshold and is kept; choose another folder by --output"
                 raise ConfigError(f"{path} {words}")
 
@@ -55,8 +57,10 @@ class ThresholdFiles:
         draw_threshold(self.folder.threshold_csv, self.folder.threshold_figure)
 
 
-def _has_mark(path: Path, mark: bytes) -> bool:
+def _has_mark(path: Path, marks: Sequence[str]) -> bool:
+    """Whether a file says near its start, by one of the marks, what it is."""
     if not path.is_file():
         return False
     with path.open("rb") as stream:
-        return mark in stream.read(1024)
+        start = stream.read(1024)
+    return any(mark.encode() in start for mark in marks)

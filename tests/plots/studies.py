@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from sparsenet.checkpoint import Checkpoint, save_checkpoint
+from sparsenet.results.rows import Candidate, Trial
 
 QUICK = {"conv1": 2400, "conv2": 25600, "conv3": 51200, "ip1": 65536, "ip2": 640}
 """The weights of cifar10_quick by layer."""
@@ -29,6 +30,24 @@ def key_of(*parts: object) -> str:
 
 def decimal(value: float | None) -> str:
     return "" if value is None else f"{value:.6f}"
+
+
+def candidate(
+    size: int | None, val: float | None, test: float | None, counts: Mapping[str, int] | None = None
+) -> Candidate:
+    """The dense start of a search, as it is read."""
+    return Candidate("greedy", 0, "", True, 9, 1.0, size, val, test, None, None, 9, 9, "0" * 16,
+                     {}, counts or {})  # fmt: skip
+
+
+def trial(
+    method: str, grid: Mapping[str, str], test: float | None, seed: int = 0, **other: Any
+) -> Trial:
+    """A trial of a sweep, as it is read."""
+    unknown = dict.fromkeys(("samples", "nonzeros", "density", "bytes", "train_accuracy",
+                             "val_accuracy", "val_loss", "test_loss", "iterations"))  # fmt: skip
+    keys = unknown | {"failed": "", "key": "0" * 16} | other
+    return Trial(method=method, grid=grid, seed=seed, test_accuracy=test, **keys)
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
@@ -200,7 +219,7 @@ def write_metrics(
             accuracy = 0.76 - 0.66 * 2 ** (-step * rate / iterations) + rng.gauss(0, 0.006)
             lines.append(head | {"phase": "VAL", "accuracy": accuracy, "loss": loss})
         lines.append(head | {"loss": loss})
-    lines.append({"iter": iterations, "stage_end": {"stage": 0}})
+    lines.append({"iter": iterations, "stage_end": {"stage": "dense"}})
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
 from sparsenet.plots.convergence import Method, convergence_figure
-from sparsenet.plots.rows import CannotDrawError, Course
+from sparsenet.plots.rows import CannotDrawError
+from sparsenet.results.rows import Log, LogTest
 from tests.plots.pictures import assert_legible, legend_texts
 
-VAL = frozenset({"VAL"})
+
+def log(losses: Mapping[int, float], accuracies: Mapping[int, float | None]) -> Log:
+    tests = [LogTest(i, "", "VAL", share, None, 0, None) for i, share in accuracies.items()]
+    return Log(list(losses.items()), tests)
+
+
 RUNS = (
-    Course({0: 2.0, 100: 1.0, 200: 0.8}, {0: 0.1, 100: 0.5}, VAL),
-    Course({0: 3.0, 100: 1.4}, {0: 0.2, 100: 0.7}, VAL),
+    log({0: 2.0, 100: 1.0, 200: 0.8}, {0: 0.1, 100: 0.5}),
+    log({0: 3.0, 100: 1.4}, {0: 0.2, 100: 0.7, 200: None}),
 )
 
 
@@ -46,7 +54,7 @@ def test_of_one_run_there_is_no_mean_but_still_the_note() -> None:
 
 
 def test_marks_of_several_methods_do_not_hide_each_other() -> None:
-    long = Course(dict.fromkeys(range(0, 1000, 10), 1.0), {}, VAL)
+    long = log(dict.fromkeys(range(0, 1000, 10), 1.0), {})
     loss, _ = convergence_figure([Method(name, (long,)) for name in "abcd"]).axes
     places = {tuple(np.atleast_1d(line.get_markevery())) for line in loss.get_lines()}
     assert len(places) == 4
@@ -54,7 +62,7 @@ def test_marks_of_several_methods_do_not_hide_each_other() -> None:
 
 def test_what_cannot_be_drawn() -> None:
     with pytest.raises(CannotDrawError, match="no losses and no accuracies"):
-        convergence_figure([Method("l0", (Course({}, {}, VAL),))])
+        convergence_figure([Method("l0", (log({}, {}),))])
     with pytest.raises(CannotDrawError, match="9 methods and settings are more than the 8"):
         convergence_figure([Method(str(n), RUNS) for n in range(9)])
 
@@ -64,8 +72,8 @@ def test_what_cannot_be_drawn() -> None:
     [
         [Method("l0", RUNS)],
         [Method(f"a long name of a method, strength=0.{n}", RUNS) for n in range(8)],
-        [Method("l0", (Course({n * 450_000: 1.0 for n in range(9)}, {}, VAL),))],
-        [Method("l0", (Course({7: 1.0}, {7: 1.0}, VAL),))],
+        [Method("l0", (log({n * 450_000: 1.0 for n in range(9)}, {}),))],
+        [Method("l0", (log({7: 1.0}, {7: 1.0}),))],
     ],
 )
 def test_it_is_legible(methods: list[Method]) -> None:

@@ -10,12 +10,16 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from sparsenet.plots.datasize import datasize_figure
-from sparsenet.plots.rows import CannotDrawError, Trial
+from sparsenet.plots.rows import CannotDrawError
+from sparsenet.results.rows import Trial
+from tests.plots import studies
 from tests.plots.pictures import assert_legible, legend_texts
 
 
-def trial(method: str, samples: object, test: float, train: float | None, seed: int = 0) -> Trial:
-    return Trial(method, {"samples": str(samples)}, seed, 9, train, None, test, "", "0" * 16)
+def trial(method: str, samples: int, test: float, train: float | None, seed: int = 0) -> Trial:
+    """Of a sweep whose subset is a share of 50,000 samples."""
+    grid = {"subset": f"{samples / 500:g}%"}
+    return studies.trial(method, grid, test, seed, samples=samples, train_accuracy=train)
 
 
 ROWS = [
@@ -62,14 +66,25 @@ def test_failed_trials_are_left_out_and_counted() -> None:
     assert len(curves(figure)) == 3
 
 
+def test_trials_of_no_known_number_of_samples_are_left_out_and_counted() -> None:
+    figure = datasize_figure([*ROWS, replace(ROWS[-1], samples=None)])
+    said = figure.legends[0].get_title().get_text().replace("\n", " ")
+    assert said.endswith("left out: 1 without a number of samples")
+    assert len(curves(figure)) == 3
+
+
+def test_a_strength_of_its_own_for_each_number_of_samples_makes_no_curve_of_its_own() -> None:
+    grids = ({"subset": "500", "t": "5"}, {"subset": "900", "t": "9"}, {"subset": "900", "t": "8"})
+    rows = [studies.trial("l0", grid, 0.5, samples=int(grid["subset"])) for grid in grids]
+    assert legend_texts(datasize_figure(rows[:2]))[0] == "l0"
+    assert legend_texts(datasize_figure(rows))[:3] == ["l0, t=5", "l0, t=9", "l0, t=8"]
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([trial("a", "50%", 0.5, 0.5)], "column 'samples': '50%' is not a number of training"),
-        ([trial("a", 0, 0.5, 0.5)], "'0' is not a number of training samples"),
-        ([trial("a", "\u0665", 0.5, 0.5)], "is not a number of training samples"),
-        ([trial("a", "9" * 5000, 0.5, 0.5)], "is not a number of training samples"),
-        ([replace(ROWS[0], grid={})], "it has no column 'samples'"),
+        ([trial("a", 0, 0.5, 0.5)], "no number of training samples in a column 'samples'"),
+        ([replace(ROWS[0], samples=None)], "no number of training samples in a column 'samples'"),
         ([replace(ROWS[0], failed="diverged")], "no network in it has an accuracy"),
         ([trial(f"m{n}", 5, 0.5, 0.5) for n in range(9)], "9 methods and settings are more"),
     ],

@@ -7,8 +7,7 @@ import pytest
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from sparsenet.plots.filters import filters_figure
-from sparsenet.plots.rows import Filters
+from sparsenet.plots.filters import Filters, filters_figure
 from tests.plots.pictures import assert_legible
 from tests.plots.studies import filters, sparse_filters
 

@@ -10,12 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from sparsenet.plots.layers import layers_figure, spread
-from sparsenet.plots.rows import Candidate, CannotDrawError
+from sparsenet.plots.rows import CannotDrawError
+from sparsenet.results.rows import Candidate
 from tests.plots.pictures import assert_legible, legend_texts
-from tests.plots.studies import DEEP, QUICK
+from tests.plots.studies import DEEP, QUICK, candidate
 
 WEIGHTS = {"conv": 100, "ip": 1000}
-START = Candidate("greedy", True, 1.0, 4400, None, 0.75, WEIGHTS)
+START = candidate(4400, val=None, test=0.75, counts=WEIGHTS)
 SPARSE = replace(START, density=0.3, test_accuracy=0.70, counts={"conv": 80, "ip": 250})
 
 

@@ -9,13 +9,15 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 
-from sparsenet.plots.rows import CannotDrawError, Trial
+from sparsenet.plots.rows import CannotDrawError
 from sparsenet.plots.sweep import sweep_figure
+from sparsenet.results.rows import Trial
+from tests.plots import studies
 from tests.plots.pictures import assert_legible, legend_texts
 
 
 def trial(method: str, nonzeros: int, test: float | None, seed: int = 0, **grid: str) -> Trial:
-    return Trial(method, grid, seed, nonzeros, None, None, test, "", "0" * 16)
+    return studies.trial(method, grid, test, seed, nonzeros=nonzeros)
 
 
 def curves(axes: Axes) -> list[list[tuple[float, float]]]:

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from matplotlib.lines import Line2D
 
-from sparsenet.plots.rows import Candidate, CannotDrawError, Search
-from sparsenet.plots.tradeoff import tradeoff_figure
+from sparsenet.plots.rows import CannotDrawError
+from sparsenet.plots.tradeoff import Search, tradeoff_figure
+from sparsenet.results.rows import Candidate
 from tests.plots.pictures import assert_legible, legend_texts
+from tests.plots.studies import candidate
 
-START = Candidate("greedy", True, 1.0, 1024 * 500, 0.76, 0.75, {})
+START = candidate(1024 * 500, val=0.76, test=0.75)
 OTHER = replace(START, accepted=False, density=0.9, bytes=1024 * 400, test_accuracy=0.74)
 NEXT = replace(START, density=0.8, bytes=1024 * 300, test_accuracy=0.755)
 DIVERGED = replace(OTHER, test_accuracy=None, val_accuracy=None)

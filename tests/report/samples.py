@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import random
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tests.plots.studies import decimal, write_csv
 
 LAYERS = {
     "conv1": ([32, 3, 5, 5], 32),
@@ -28,17 +29,6 @@ Layers = Mapping[str, tuple[list[int], int]]
 def sizes(layers: Layers) -> dict[str, int]:
     """Weights by layer."""
     return {name: math.prod(shape) for name, (shape, _) in layers.items()}
-
-
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def fraction(value: float | None) -> str:
-    return "" if value is None else f"{value:.6f}"
 
 
 def study(folder: Path, command: str, layers: Layers = LAYERS, **settings: Any) -> Path:
@@ -69,11 +59,11 @@ def candidate(
     biases = sum(biases for _, biases in layers.values())
     stored = 4 * min(total, 2 * kept, total // 32 + kept) + 4 * biases
     row = {"strategy": "greedy", "round": 0, "layer": "", "accepted": 1}
-    row |= {"nonzeros": kept, "density": fraction(kept / total), "bytes": stored}
-    row |= {"val_accuracy": fraction(accuracy)}
-    row |= {"test_accuracy": fraction(accuracy and accuracy - 0.004)}
-    row |= {"val_loss": fraction(accuracy and 1.5 - accuracy)}
-    row |= {"test_loss": fraction(accuracy and 1.52 - accuracy)}
+    row |= {"nonzeros": kept, "density": decimal(kept / total), "bytes": stored}
+    row |= {"val_accuracy": decimal(accuracy)}
+    row |= {"test_accuracy": decimal(accuracy and accuracy - 0.004)}
+    row |= {"val_loss": decimal(accuracy and 1.5 - accuracy)}
+    row |= {"test_loss": decimal(accuracy and 1.52 - accuracy)}
     row |= {"iterations": 1000, "spent": 1000, "key": f"{kept:016x}"}
     row |= keys
     row |= {f"t.{name}": count for name, count in counts.items()}
@@ -120,8 +110,8 @@ def ensemble(folder: Path) -> Path:
                 row = {"members": members, "trial": trial, "member": member}
                 row |= {"seed": "" if member is None else 10 * trial + member}
                 row |= {"nonzeros": 14000 * share, "bytes": 52000 * share}
-                row |= {"val_accuracy": fraction(accuracy + 0.01)}
-                row |= {"test_accuracy": fraction(accuracy), "val_loss": "0.790000"}
+                row |= {"val_accuracy": decimal(accuracy + 0.01)}
+                row |= {"test_accuracy": decimal(accuracy), "val_loss": "0.790000"}
                 rows.append(row | {"test_loss": "0.800000", "key": f"{len(rows):016x}"})
     write_csv(folder / "ensemble.csv", rows)
     return folder
@@ -142,10 +132,10 @@ def sweep(folder: Path) -> Path:
             shown = None if failed else accuracy
             row = {"method": method, "layers": where, "strength": strength, "seed": seed}
             row |= {"weights": 145376, "nonzeros": "" if failed else round(145376 * density)}
-            row |= {"density": "" if failed else fraction(density)}
+            row |= {"density": "" if failed else decimal(density)}
             row |= {"bytes": "" if failed else round(800000 * density) + 800}
-            row |= {f"{split}_accuracy": fraction(shown) for split in ("train", "val", "test")}
-            row |= {f"{split}_loss": fraction(shown) for split in ("train", "val", "test")}
+            row |= {f"{split}_accuracy": decimal(shown) for split in ("train", "val", "test")}
+            row |= {f"{split}_loss": decimal(shown) for split in ("train", "val", "test")}
             rows.append(row | {"iterations": 5000, "failed": failed, "key": f"{len(rows):016x}"})
     write_csv(folder / "sweep.csv", rows)
     return folder

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from sparsenet.report.ensemble import ensemble_report
 from sparsenet.report.page import page
-from sparsenet.report.reading import read_json
-from sparsenet.report.rows import read_ensemble, study_of
+from sparsenet.results.study import read_ensemble, read_study
+from tests.plots.studies import write_csv
 from tests.report.parsed import parsed, table_of
-from tests.report.samples import study, write_csv
+from tests.report.samples import study
 
 
 def row(
@@ -18,7 +18,7 @@ def row(
     kept = {"nonzeros": size // 4, "bytes": size}
     measured = {"val_accuracy": "", "test_accuracy": accuracy, "val_loss": "", "test_loss": "0.5"}
     name = {"members": members, "trial": trial, "member": member, "seed": member}
-    return name | kept | measured | {"key": "0"}
+    return name | kept | measured | {"key": "0" * 16}
 
 
 ROWS = [
@@ -34,7 +34,7 @@ ROWS = [
 def test_sizes_are_compared_with_their_members(tmp_path: Path) -> None:
     study(tmp_path, "ensemble")
     write_csv(tmp_path / "ensemble.csv", ROWS)
-    read = study_of(read_json(tmp_path / "study.json"))
+    read = read_study(tmp_path / "study.json")
     report = ensemble_report(read, read_ensemble(tmp_path / "ensemble.csv"))
     assert report.title == "Ensembles of CIFAR10_quick"
     assert report.lead == [

@@ -6,21 +6,21 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from sparsenet.files import FileError
 from sparsenet.report.page import Report, page
-from sparsenet.report.reading import Fields, read_json_lines
 from sparsenet.report.run import run_report
-from sparsenet.report.run_rows import log_of, summary_of
+from sparsenet.results.rows import Log
+from sparsenet.results.run import read_log, read_summary
 from tests.report import samples
 from tests.report.parsed import named, parsed, table_of
 
 
 def report_of(folder: Path, summary: dict[str, Any] | None) -> Report:
     samples.run(folder)
-    log = log_of(read_json_lines(folder / "metrics.jsonl"))
-    return run_report("LeNet", log, summary and summary_of(Fields("summary.json", summary)))
+    log = read_log(folder / "metrics.jsonl")
+    if summary is None:
+        return run_report("LeNet", log, None)
+    (folder / "summary.json").write_text(json.dumps(summary))
+    return run_report("LeNet", log, read_summary(folder / "summary.json"))
 
 
 def test_a_run_is_told_by_its_networks_and_their_memory(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_run_without_a_summary_has_not_ended(tmp_path: Path) -> None:
         "This run has not ended: after 1,000 updates there is no summary.json yet."
     ]
     assert [section.id for section in report.sections] == ["curves", "tests"]
-    begun = run_report("LeNet", log_of([]), None)
+    begun = run_report("LeNet", Log(), None)
     assert "after 0 updates" in begun.lead[0]
     assert "Nothing has been logged yet." in page(begun)
 
@@ -88,24 +88,3 @@ def test_a_net_with_several_accuracies_has_them_all(tmp_path: Path) -> None:
     assert report.facts[0].value == "50.00 %"
     row = table_of(parsed(page(report)), "table-models")[0]
     assert (row["accuracy_top1 %"], row["accuracy_top5 %"]) == ("50.00", "75.00")
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ({"loss": 1}, "iter: is missing"),
-        ({"iter": 1, "loss": "x"}, "loss: 'x' is not a number"),
-        ({"iter": 1, "phase": "VAL", "accuracy": 2}, "accuracy: 2 is not a fraction from 0 to 1"),
-        (
-            {"iter": 1, "phase": "VAL", "nonzeros": {"a": -1}},
-            "nonzeros: a: -1 is not a whole number",
-        ),
-        ({"iter": 1, "stage_end": "x"}, "stage_end: 'x' is not an object"),
-    ],
-)
-def test_a_wrong_line_is_named(line: dict[str, Any], words: str, tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    path.write_text(json.dumps({"iter": 0, "loss": None}) + "\n" + json.dumps(line) + "\n")
-    with pytest.raises(FileError) as raised:
-        log_of(read_json_lines(path))
-    assert str(raised.value) == f"{path}:2: {words}"

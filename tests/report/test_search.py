@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from sparsenet.report.page import Report, page
-from sparsenet.report.reading import read_json
-from sparsenet.report.rows import read_front, study_of
 from sparsenet.report.search import search_report
+from sparsenet.results.study import read_front, read_study
+from tests.plots.studies import write_csv
 from tests.report.parsed import parsed, table_of
-from tests.report.samples import candidate, study, write_csv
+from tests.report.samples import candidate, study
 
 LAYERS = {"conv1": ([10, 10], 10), "ip1": ([30, 10], 10)}
 
@@ -29,7 +29,7 @@ def front(*rows: tuple[int, int, float | None, int], **keys: Any) -> list[dict[s
 def report_of(folder: Path, rows: list[dict[str, Any]]) -> Report:
     study(folder, "search", LAYERS, strategy="greedy", cut=0.3, seeds=[1, 2], resume=None, all=True)
     write_csv(folder / "front.csv", rows)
-    read = study_of(read_json(folder / "study.json"))
+    read = read_study(folder / "study.json")
     return search_report(read, read_front(folder / "front.csv"), "runs/x y")
 
 

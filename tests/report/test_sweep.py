@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from sparsenet.report.page import Report, page
-from sparsenet.report.reading import read_json
-from sparsenet.report.rows import read_sweep, study_of
 from sparsenet.report.sweep import sweep_report
+from sparsenet.results.study import read_study, read_sweep
+from tests.plots.studies import write_csv
 from tests.report.parsed import named, parsed, table_of
-from tests.report.samples import study, write_csv
+from tests.report.samples import study
 
 
 def row(
@@ -23,7 +23,7 @@ def row(
     kept = {"nonzeros": nonzeros, "density": f"{nonzeros / 1000:.6f}", "bytes": 4 * nonzeros}
     scores = {f"{split}_{kind}": val if kind == "accuracy" else "" for kind in ("accuracy", "loss")
               for split in ("train", "val", "test")}  # fmt: skip
-    return name | kept | scores | {"iterations": 10, "failed": "", "key": "0"} | keys
+    return name | kept | scores | {"iterations": 10, "failed": "", "key": "0" * 16} | keys
 
 
 ROWS = [
@@ -39,9 +39,7 @@ ROWS = [
 def report_of(folder: Path, rows: list[dict[str, Any]], **settings: Any) -> Report:
     study(folder, "sweep", **settings)
     write_csv(folder / "sweep.csv", rows)
-    return sweep_report(
-        study_of(read_json(folder / "study.json")), read_sweep(folder / "sweep.csv")
-    )
+    return sweep_report(read_study(folder / "study.json"), read_sweep(folder / "sweep.csv"))
 
 
 def test_methods_are_held_against_the_dense_reference(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from sparsenet.checkpoint import CheckpointError
 from sparsenet.errors import ConfigError
 from sparsenet.files import FileError
 from sparsenet.plots.style import FORMATS
+from sparsenet.results.captions import CAPTIONS
 from sparsenet.workflows import plot_figures
 from sparsenet.workflows.plot import Drawn, PlotOptions, draw_all, plot
 from sparsenet.workflows.plot_figures import FIGURES
@@ -31,6 +32,7 @@ from tests.plots.studies import (
     write_sweep,
     write_thresholds,
 )
+from tests.report import samples
 
 SVG = ("svg",)
 EVERY_FIGURE = pytest.mark.parametrize("name", FIGURES)
@@ -53,6 +55,7 @@ def sources(name: str, folder: Path) -> list[Path]:
         "threshold": write_thresholds,
         "sweep": lambda path: write_sweep(path, seeds=2),
         "datasize": lambda path: write_datasize(path, seeds=2),
+        "ensemble": samples.ensemble,
     }
     if name == "filters":
         return write_runs(folder)
@@ -76,9 +79,9 @@ def test_every_figure_is_drawn_in_three_formats_again_the_same(name: str, tmp_pa
 
 
 @EVERY_FIGURE
-def test_every_caption_is_a_sentence_that_names_the_papers_figure(name: str) -> None:
-    caption = FIGURES[name].caption
-    assert re.search(r", after Figure [1-7] of Collins & Kohli \(2014\)\.$", caption)
+def test_every_caption_is_a_sentence_that_names_what_of_the_paper_it_repeats(name: str) -> None:
+    caption = CAPTIONS[name]
+    assert re.search(r", after (Figure [1-7]|Table 1) of Collins & Kohli \(2014\)\.$", caption)
     assert caption.count(". ") == 0
     assert caption[0].isupper()
 
@@ -101,6 +104,7 @@ def test_a_folder_without_its_files_says_what_was_looked_for(name: str, tmp_path
         ("threshold", ["threshold"]),
         ("sweep", ["sweep"]),
         ("datasize", ["datasize"]),
+        ("ensemble", ["ensemble"]),
     ],
 )
 def test_all_that_the_files_allow(made: str, drawn: list[str], tmp_path: Path) -> None:
@@ -292,12 +296,9 @@ def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
 def test_a_log_of_another_run_is_not_read(tmp_path: Path) -> None:
     """A key is 16 digits, never a path."""
     rows = write_convergence(tmp_path / "study", seeds=1, methods=["l0"])
-    write_metrics(tmp_path / "metrics.jsonl", iterations=10, display=1, rate=1, rng=_rng())
+    rng = random.Random(0)
+    write_metrics(tmp_path / "metrics.jsonl", iterations=10, display=1, rate=1, rng=rng)
     rows[0]["key"] = "../.."
     write_csv(tmp_path / "study" / "sweep.csv", rows)
     with pytest.raises(FileError, match=r"sweep\.csv:2: key: '\.\./\.\.' is not 16 hexadecimal"):
         draw_all(tmp_path / "study")
-
-
-def _rng() -> random.Random:
-    return random.Random(0)

@@ -19,6 +19,7 @@ from sparsenet.errors import ConfigError
 from sparsenet.plots.threshold import THRESHOLD_MARK
 from sparsenet.progress import Quiet
 from sparsenet.workflows import threshold_files
+from sparsenet.workflows.plot import PlotOptions, plot
 from sparsenet.workflows.prune_threshold import PruneOptions, PruneResult, prune_threshold
 from sparsenet.workflows.pruning_options import PruningOptions
 from sparsenet.workflows.signals import StoppedError
@@ -172,6 +173,14 @@ def test_what_is_not_its_own_is_kept(name: str, home: Path, tmp_path: Path) -> N
         pruned(home, tmp_path, density="50%")
     assert str(caught.value) == f"{tmp_path / name} {words}"
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_figure_that_plot_has_drawn_is_replaced(home: Path, tmp_path: Path) -> None:
+    pruned(home, tmp_path, density="50%")
+    (tmp_path / "threshold.png").unlink()
+    [drawn] = plot([tmp_path], PlotOptions(output=tmp_path, formats=("png",)))
+    pruned(home, tmp_path, density="20%")
+    assert THRESHOLD_MARK.encode() in drawn.paths[0].read_bytes()
 
 
 def test_its_own_files_are_replaced_and_no_others(home: Path, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_figures_are_pictures_with_their_words(tmp_path: Path) -> None:
     nodes = parsed(page_of(folder))
     own, known = named(nodes, "img")
     assert own.attributes["alt"] == "<b>own"
-    assert (known.attributes["alt"] or "").startswith("Accuracy against memory")
+    assert (known.attributes["alt"] or "").startswith("Accuracy against the memory of the weights")
     coded = (known.attributes["src"] or "").partition("base64,")[2]
     assert base64.b64decode(coded) == svg
     assert len(named(nodes, "figcaption")) == 2
@@ -101,7 +101,7 @@ def hostile(folder: Path) -> list[Path]:
     (run / "summary.json").write_text(json.dumps(summary))
     (run / "config.yaml").write_text(f"# {evil}\n")
     sweep, ensemble = samples.sweep(folder / "sweep"), samples.ensemble(folder / "ensemble")
-    for path, old in ((sweep / "sweep.csv", "l0"), (ensemble / "ensemble.csv", "0000000000000001")):
+    for path, old in ((sweep / "sweep.csv", "l0"), (ensemble / "study.json", "CIFAR10_quick")):
         path.write_text(path.read_text().replace(old, evil))
     return [search, run, sweep, ensemble]
 
@@ -164,7 +164,7 @@ DAMAGES: list[tuple[str, str, Callable[[str], str], str]] = [
     ("search", "study.json", lambda text: text.replace("2400", '"many"'),
      ": layers: conv1: weights: 'many' is not a whole number"),
     ("sweep", "sweep.csv", lambda text: text.replace("seed", "sead"),
-     ":1: the column seed is missing"),
+     ":1: there is no column 'seed'"),
     ("run", "metrics.jsonl", lambda text: "[]\n" + text, ":1: [] is not an object"),
     ("run", "summary.json", lambda text: text.replace("900", '"x"'), ": best: iter: 'x' is not"),
 ]  # fmt: skip

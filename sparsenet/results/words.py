@@ -1,4 +1,4 @@
-"""How numbers are written in a report."""
+"""How numbers are written for a reader."""
 
 from __future__ import annotations
 
@@ -48,8 +48,13 @@ def mean(values: Sequence[float]) -> float | None:
     return statistics.fmean(values) if values else None
 
 
+def deviation(values: Sequence[float]) -> float:
+    """The standard deviation of a sample, which of one value is 0."""
+    return statistics.stdev(values) if len(values) > 1 else 0.0
+
+
 def spread(shares: Sequence[float]) -> str:
     """Fractions as mean ± standard deviation in percent, the mean alone where there is but one."""
     if len(shares) < 2:
         return percent(mean(shares))
-    return f"{percent(mean(shares))} ± {100 * statistics.stdev(shares):.2f}"
+    return f"{percent(mean(shares))} ± {100 * deviation(shares):.2f}"
