@@ -104,7 +104,7 @@ class Greedy(Strategy):
         """Cut each layer by itself."""
         cuts = self.cuts(current.counts)
         found = search.train(current, list(cuts.items()), shared=False)
-        return max(found, key=lambda it: (it.accuracy, -it.result.nonzeros), default=None)
+        return _best(found)
 
     def fewest(self, counts: Counts) -> int:
         """One for each layer that can lose a weight."""
@@ -143,7 +143,7 @@ class Lazy(Greedy):
         fresh = [layer for layer in cuts if layer not in self._bounds]
         tried = self._tried(search, current, cuts, fresh)
         while cuts:
-            best = max(tried.values(), key=lambda it: it.accuracy, default=None)
+            best = _best([tried[layer] for layer in cuts if layer in tried])
             rest = [layer for layer in cuts if layer not in tried]
             ahead = max(rest, key=self._bounds.__getitem__, default=None)
             if ahead is None or (best and self._bounds[best.layer] >= self._bounds[ahead]):
@@ -238,6 +238,10 @@ class ErdosRenyiKernel(_Whole):
         return {
             layer: sizes[layer] if layer in dense else int(scale * rest[layer]) for layer in sizes
         }
+
+
+def _best(found: Sequence[Found]) -> Found | None:
+    return max(found, key=lambda it: (it.accuracy, -it.result.nonzeros), default=None)
 
 
 def _within(counts: Counts, total: int, most: Counts) -> Counts:
