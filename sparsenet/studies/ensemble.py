@@ -30,6 +30,7 @@ from sparsenet.trials.trial import Trial
 from sparsenet.workflows.build import memory_with
 from sparsenet.workflows.joined import joined_configuration
 from sparsenet.workflows.retrain import constrained_configuration
+from sparsenet.workflows.train import MISSED
 
 MOST_MEMBERS = 100
 
@@ -51,6 +52,11 @@ class EnsembleResult:
 
     folder: StudyFolder
     ensembles: tuple[Ensemble, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """3 where a member diverged, else 0."""
+        return MISSED if any(one.whole.failed is not None for one in self.ensembles) else 0
 
     @property
     def text(self) -> str:

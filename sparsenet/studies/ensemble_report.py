@@ -72,7 +72,7 @@ def ensemble_table(ensembles: Sequence[Ensemble]) -> str:
         "trials",
     ]
     kinds = list(dict.fromkeys(len(one.members) for one in ensembles))
-    dense = max(one.members[0].params for one in ensembles)
+    dense = max(member.params for one in ensembles for member in one.members)
     rows = [_cells([one for one in ensembles if len(one.members) == k], dense) for k in kinds]
     lines = aligned([head, *rows])
     note = (
@@ -90,7 +90,7 @@ def _cells(same: Sequence[Ensemble], dense: int) -> list[str]:
     return [
         str(len(same[0].members)),
         f"{each:,}",
-        f"{100 * each / dense:.1f} %",
+        f"{100 * each / dense:.1f} %" if dense else "-",
         f"{max(one.parameters for one in same):,}",
         f"{max(one.whole.bytes for one in same) / 1024:.1f}",
         spread([one.whole for one in same], "VAL"),
