@@ -10,6 +10,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from sparsenet.config.read import parse_yaml
 from sparsenet.config.sweep import AUTO, Method, SweepConfig
 from sparsenet.errors import ConfigError, suggested
 
@@ -123,6 +124,7 @@ def _values(value: Any) -> list[Any]:
 
 def _yaml(value: Any) -> str:
     """A value as the YAML of a `--set` argument: JSON, which YAML contains, but for plain texts."""
-    if isinstance(value, str) and re.fullmatch(r"[\w.%/-]+", value):
-        return value
-    return json.dumps(value)
+    plain = isinstance(value, str) and re.fullmatch(r"[\w.%/-]+", value)
+    if plain and parse_yaml(value, "").data == value:
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)
