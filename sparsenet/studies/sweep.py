@@ -81,8 +81,8 @@ def sweep(name: Path, spec: SweepConfig, options: SweepOptions, show: Show) -> S
         "set_over": list(options.overrides)
     }
     document = document_of("sweep", plan.solver, plan.configuration, settings)
+    fixed = plan.fixed()
     with open_study(folder, document, options.study, show) as engine:
-        fixed = plan.fixed()
         show.expected(*plan.expected(fixed))
         found, ranges = _Ranges(plan, engine).found()
         planned = [*fixed, *found]
