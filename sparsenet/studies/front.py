@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from sparsenet.storage.report import human_bytes
 from sparsenet.studies.strategies import Found
 from sparsenet.studies.words import csv_text, decimal, percent, score_columns
 from sparsenet.tables import aligned
+from sparsenet.trials.trial import KEY_DIGITS
+
+_KEY = rf"[0-9a-f]{{{KEY_DIGITS}}}"
 
 
 @dataclass(frozen=True)
@@ -109,15 +113,16 @@ def read_path(path: Path) -> list[Point]:
     """The networks that a search went on from. Raises FileError where the file is not whole."""
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+            reader = csv.DictReader(stream)
+            rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a CSV file"
         raise FileError(f"{path}: cannot be read: {reason}") from None
     points = []
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows:
         try:
             points.append(_point(row))
-        except (KeyError, ValueError, TypeError):
+        except (KeyError, ValueError, TypeError, AttributeError):
             raise FileError(f"{path}:{line}: is not a line of a search's path") from None
     return points
 
@@ -126,6 +131,8 @@ def _point(row: dict[str, str]) -> Point:
     counts = {
         k.removeprefix("nonzeros."): int(v) for k, v in row.items() if k.startswith("nonzeros.")
     }
+    if not counts or min(counts.values()) < 0 or not re.fullmatch(_KEY, row["key"]):
+        raise ValueError("no counts of layers, or no key of a trial")
     return Point(
         round=int(row["round"]),
         nonzeros=int(row["nonzeros"]),

@@ -9,7 +9,7 @@ from sparsenet.config.constraints import weight_shapes
 from sparsenet.config.load import from_data
 from sparsenet.config.read import write_yaml
 from sparsenet.errors import ConfigError
-from sparsenet.files import write_text
+from sparsenet.files import FileError, write_text
 from sparsenet.storage.report import human_bytes
 from sparsenet.studies.distribution import searched
 from sparsenet.studies.front import Point
@@ -39,6 +39,8 @@ def write_solver(folder: StudyFolder, size: str) -> Path:
     best = max(fitting, key=lambda point: (point.val_accuracy, -point.bytes))
     configuration = from_data(study["configuration"], str(folder.study))
     sizes = {n: prod(shape) for n, (_, shape) in weight_shapes(configuration.solver.net).items()}
+    if any(t > sizes.get(name, 0) for name, t in best.counts.items()):
+        raise FileError(f"{folder.accepted}: is of another net than {folder.study.name} beside it")
     counts = {name: max(1, t) for name, t in best.counts.items() if t < sizes[name]}
     target = folder.solver(size.replace(" ", ""))
     data = constrained_configuration(configuration, counts).data
