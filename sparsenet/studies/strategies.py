@@ -191,7 +191,7 @@ class _Whole(Strategy):
         return {layer: self.cut(count) for layer, count in counts.items()}
 
     def spread(self, total: int, shapes: Mapping[str, tuple[int, ...]], sizes: Counts) -> Counts:
-        """The counts of the layers, `total` together, at equal density, rounded down to zero too."""
+        """The counts of the layers, `total` together, at equal density, some perhaps 0."""
         return dict(zip(sizes, spread(total, list(sizes.values())), strict=True))
 
 
@@ -224,7 +224,7 @@ class ErdosRenyiKernel(_Whole):
     help = "density by the Erdos-Renyi-Kernel rule: small layers stay denser"
 
     def spread(self, total: int, shapes: Mapping[str, tuple[int, ...]], sizes: Counts) -> Counts:
-        """The counts of the layers, at most `total` together, rounded down to zero too."""
+        """The counts of the layers, at most `total` together, some perhaps 0."""
         raw = {layer: Fraction(sum(shape), _product(shape)) for layer, shape in shapes.items()}
         dense: set[str] = set()
         while True:
