@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from sparsenet.amounts import percentage
-from sparsenet.config.constraints import weight_shapes
+from sparsenet.config.constraints import declared_balls, weight_shapes
 from sparsenet.config.graph import has_phase, in_phase
 from sparsenet.config.load import Configuration, from_data
 from sparsenet.config.solver import SolverConfig
 from sparsenet.errors import ConfigError, suggested
 from sparsenet.regularization.regularizers import L0
 from sparsenet.solver.lr_policies import learning_rate
+from sparsenet.storage.report import human_bytes
 from sparsenet.studies.strategies import STRATEGIES, Counts, Found, Strategy
 from sparsenet.studies.study import StudyOptions
 from sparsenet.studies.targets import Size, Target, target_of
 from sparsenet.trials.trial import Trial
-from sparsenet.workflows.build import memory_with
+from sparsenet.workflows.build import memory_with, promised_memory
 from sparsenet.workflows.constraining import l0_beside
 
 _GROUP = "all"
@@ -58,6 +59,10 @@ class Plan:
             hint = suggested(options.strategy, STRATEGIES)
             raise ConfigError(f"--strategy {options.strategy}: there is none such{hint}")
         self.base = _unconstrained(configuration, self.shapes)
+        net = self.base.solver.net
+        bounds = {ball.name: ball.t for ball in declared_balls(net) if ball.t is not None}
+        kept = promised_memory(net, bounds).layers
+        self._others = {m.name: m.nonzeros for m in kept if m.name not in self.sizes}
         self.base_lr = options.base_lr or _last_rate(self.base.solver)
         self.dense = self.size(self.sizes)
         self.target: Target = target_of(options.target, self.dense)
@@ -77,8 +82,8 @@ class Plan:
         }
 
     def size(self, counts: Counts) -> Size:
-        """The size of a net whose searched layers have these nonzeros."""
-        return Size.of(memory_with(self.base.solver.net, counts))
+        """The size of a net whose searched layers have these nonzeros, the others what is theirs."""
+        return Size.of(memory_with(self.base.solver.net, self._others | counts))
 
     def first(self) -> Trial:
         """The network that the search starts from."""
@@ -131,8 +136,9 @@ class Plan:
             return
         fixed = [name for name in weight_shapes(self.base.solver.net) if name not in self.sizes]
         kept = f", with {', '.join(fixed)} as they are" if fixed else ""
-        biases = memory_with(self.base.solver.net, {}).biases
-        of = f", {biases} of them biases of 4 bytes" if biases and self.target.bytes else ""
+        memory = memory_with(self.base.solver.net, {})
+        dense = human_bytes(memory.total.bytes["best"] - memory.weights.bytes["best"])
+        of = f", {dense} of them for biases and the like" if self.target.nonzeros is None else ""
         raise ConfigError(
             f"{self.target.flag}: cannot be met: one weight a layer{kept} comes to {least.words()}"
             f"{of}"
