@@ -16,6 +16,7 @@ from sparsenet.config.graph import has_phase, in_phase
 from sparsenet.config.load import Configuration, from_data
 from sparsenet.config.solver import SolverConfig
 from sparsenet.errors import ConfigError, suggested
+from sparsenet.layers.base import WeightedLayer
 from sparsenet.regularization.regularizers import L0
 from sparsenet.solver.lr_policies import learning_rate
 from sparsenet.storage.report import human_bytes
@@ -58,6 +59,7 @@ class Plan:
         if options.strategy not in STRATEGIES:
             hint = suggested(options.strategy, STRATEGIES)
             raise ConfigError(f"--strategy {options.strategy}: there is none such{hint}")
+        self._projected = _projected(configuration, self.shapes)
         self.base = _unconstrained(configuration, self.shapes)
         net = self.base.solver.net
         bounds = {ball.name: ball.t for ball in declared_balls(net) if ball.t is not None}
@@ -123,9 +125,10 @@ class Plan:
                 continue
             rule = l0_beside(getattr(layer, "regularization", None), self.base.solver)
             if shared:
+                rule |= next(iter(self._projected.values()), {})
                 rule |= {"group": _GROUP, "t": sum(counts.values())}
             else:
-                rule |= {"t": counts[name]}
+                rule |= self._projected.get(name, {}) | {"t": counts[name]}
             keys["regularization"] = rule
         return data
 
@@ -186,6 +189,20 @@ def _cut(text: str) -> Fraction:
     if share is None or not 0 < share < 1:
         raise ConfigError(f"--cut {text}: is not a percentage above 0% and below 100%, such as 20%")
     return share
+
+
+def _projected(
+    configuration: Configuration, searched: Mapping[str, object]
+) -> dict[str, dict[str, Any]]:
+    """How the layers that are searched over and have an l0 already are projected."""
+    kept = {"interval", "velocity"}
+    return {
+        layer.name: layer.regularization.model_dump(include=kept)
+        for layer in configuration.solver.net.layers
+        if isinstance(layer, WeightedLayer)
+        and layer.name in searched
+        and isinstance(layer.regularization, L0)
+    }
 
 
 def _unconstrained(configuration: Configuration, searched: Mapping[str, object]) -> Configuration:
