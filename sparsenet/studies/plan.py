@@ -84,7 +84,7 @@ class Plan:
         }
 
     def size(self, counts: Counts) -> Size:
-        """The size of a net whose searched layers have these nonzeros, the others what is theirs."""
+        """The size of a net whose searched layers have these nonzeros, besides the others."""
         return Size.of(memory_with(self.base.solver.net, self._others | counts))
 
     def first(self) -> Trial:
