@@ -26,7 +26,7 @@ _COMMANDS = {
     "ensemble": "several sparse networks, averaged, in the memory of one",
     "sweep": "one network under many settings, seeds and amounts of data",
     "report": "bind a run or study into one HTML page",
-    "schema": "print the JSON Schema of solver or net files",
+    "schema": "print the JSON Schema of solver, net or sweep files",
 }
 
 EPILOG = (
