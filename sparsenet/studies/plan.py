@@ -138,7 +138,7 @@ class Plan:
         if self.target.met(least):
             return
         fixed = [name for name in weight_shapes(self.base.solver.net) if name not in self.sizes]
-        kept = f", with {', '.join(fixed)} as they are" if fixed else ""
+        kept = f", with {', '.join(fixed)} as they are," if fixed else ""
         memory = memory_with(self.base.solver.net, {})
         dense = human_bytes(memory.total.bytes["best"] - memory.weights.bytes["best"])
         of = f", {dense} of them for biases and the like" if self.target.nonzeros is None else ""
