@@ -137,8 +137,15 @@ def _point(row: dict[str, str]) -> Point:
         round=int(row["round"]),
         nonzeros=int(row["nonzeros"]),
         bytes=int(row["bytes"]),
-        val_accuracy=float(row["val_accuracy"]),
-        test_accuracy=float(row["test_accuracy"]) if row["test_accuracy"] else None,
+        val_accuracy=_fraction(row["val_accuracy"]),
+        test_accuracy=_fraction(row["test_accuracy"]) if row["test_accuracy"] else None,
         key=row["key"],
         counts=counts,
     )
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(f"{text} is not an accuracy")
+    return value
