@@ -79,12 +79,12 @@ def test_the_path_is_read_back(tmp_path: Path) -> None:
 
 
 def test_the_table_is_of_the_networks_gone_on_from() -> None:
-    lines = path_table("greedy", [DENSE, CUT]).splitlines()
+    lines = path_table("greedy", [DENSE, CUT], 1234).splitlines()
     assert lines[0].split() == ["round", "cut", *SIZES, "nonzeros", "dens%", "bytes", "VAL", "TEST"]
     assert lines[2].split() == ["0", "-", "512", "80", "592", "100.00", "2.4", "KiB", "75.00", "-"]
     assert lines[3].split()[1:6] == ["ip1", "409", "80", "489", "82.60"]
     assert lines[3].split()[-2:] == ["74.83", "50.00"]
-    assert lines[-1] == "Strategy greedy: 7 updates in all."
+    assert lines[-1] == "Strategy greedy: 1,234 updates in all."
 
 
 def test_the_document_is_the_path_as_plain_data() -> None:
