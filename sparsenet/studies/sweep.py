@@ -218,7 +218,8 @@ class _Ranges:
             tried += trials
             for (place, setting), result in zip(now, results, strict=True):
                 search = searches[place][1]
-                following = self._answered(search, setting, _density(result, setting.acts_on))
+                density = _density(result, setting.acts_on)
+                following = self._answered(search, searches[place][0], density)
                 if isinstance(following, tuple):
                     ends[place] = following
                     del asked[place]
