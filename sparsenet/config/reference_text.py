@@ -25,8 +25,8 @@ and names a *net* file that says what. The keys of a `solver.prototxt` stand her
   [layers](#layers), [data sets](#data-sets), [regularizers](#regularizers), [fillers](#fillers)
 - [Sweep file](#sweep-file), of many trainings: [methods](#method)
 
-`sparsenet schema solver`, `schema net` and `schema sweep` print the same as JSON Schema, with which an
-editor completes and checks keys as they are typed."""
+`sparsenet schema solver`, `schema net` and `schema sweep` print the same as JSON Schema, with which
+an editor completes and checks keys as they are typed."""
 
 READING = """\
 ## How the files are read
