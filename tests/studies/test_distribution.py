@@ -13,7 +13,12 @@ from sparsenet.files import FileError
 from sparsenet.studies.distribution import DistributionOptions
 
 SHAPES = {"conv": (4, 1, 3, 3), "ip": (10, 8)}
-PATH = [{"conv": 36, "ip": 80}, {"conv": 36, "ip": 64}, {"conv": 28, "ip": 64}, {"conv": 2, "ip": 9}]
+PATH = [
+    {"conv": 36, "ip": 80},
+    {"conv": 36, "ip": 64},
+    {"conv": 28, "ip": 64},
+    {"conv": 2, "ip": 9},
+]
 
 
 def search(folder: Path, rows: list[dict[str, int]] = PATH, **shapes: Any) -> Path:
@@ -109,14 +114,16 @@ def test_a_folder_that_no_search_has_left(tmp_path: Path) -> None:
     (tmp_path / "path.csv").write_text("round,nonzeros\n")
     assert refused(99, search=tmp_path) == f"{tmp_path / 'path.csv'}: has no network"
     (tmp_path / "path.csv").write_text("round,nonzeros\n1\n")
-    with pytest.raises(FileError, match="path.csv:2: is not a line of a search's path"):
+    with pytest.raises(FileError, match=r"path.csv:2: is not a line of a search's path"):
         counts(99, search=tmp_path)
 
 
 def test_counts_by_layer() -> None:
     assert counts(86, t="ip=50") == {"ip": 50}
     assert counts(86, t="ip=62.5%,conv=36") == {"ip": 50, "conv": 36}
-    assert refused(85, t="ip=50") == "--t ip=50: 86 nonzero weights are more than the 85 of its share"
+    assert (
+        refused(85, t="ip=50") == "--t ip=50: 86 nonzero weights are more than the 85 of its share"
+    )
     assert refused(85, t="fc=50").startswith("--t: fc: the net has no such layer with weights")
 
 

@@ -102,7 +102,7 @@ def test_scales_and_statistics_count_in_bytes() -> None:
 
 
 def test_the_target_is_one_of_four() -> None:
-    with pytest.raises(ConfigError, match="^give one of --nonzeros, --density"):
+    with pytest.raises(ConfigError, match=r"^give one of --nonzeros, --density"):
         Plan(small(), SearchOptions({"nonzeros": None, "density": None}))
     assert refused(small(), nonzeros="3", density="5%").endswith("exclude each other")
 

@@ -97,7 +97,7 @@ def test_what_never_gets_empty(density: float) -> None:
 
 @pytest.mark.parametrize("density", [0.0, 0.01])
 def test_what_never_gets_dense(density: float) -> None:
-    with pytest.raises(NoRangeError, match="^at 1e-09 the network is not dense yet$"):
+    with pytest.raises(NoRangeError, match=r"^at 1e-09 the network is not dense yet$"):
         found(lambda strength: density)
 
 

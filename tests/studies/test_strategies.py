@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import floor, prod
 from random import Random
 
@@ -60,7 +60,7 @@ def test_greedy_keeps_the_best_of_all_layers_each_round(
 ) -> None:
     accuracy = noise(seed, levels)
     found = path("greedy", FakeSearch(shapes, accuracy), cut)
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         best: tuple[tuple[float, int], str, Counts] | None = None
         for layer, count in before.counts.items():
             fewer = max(1, floor((1 - cut) * count))
@@ -152,7 +152,7 @@ def test_all_layers_are_cut_at_once_and_no_weight_comes_back(
 ) -> None:
     search = FakeSearch(shapes, lambda counts: 0.5)
     found = path(name, search, cut)
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         asked = max(len(shapes), floor((1 - cut) * sum(before.counts.values())))
         assert sum(after.counts.values()) <= asked
         assert min(after.counts.values()) >= 1
@@ -183,7 +183,7 @@ def test_uniforms_densities_are_equal_but_for_rounding(
 ) -> None:
     search = FakeSearch(shapes, lambda counts: 0.5)
     found = path("uniform", search, cut)
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         asked = floor((1 - cut) * sum(before.counts.values()))
         share = Fraction(asked, sum(search.sizes.values()))
         if all(share * size >= 1 for size in search.sizes.values()):
@@ -208,7 +208,9 @@ def test_erks_densities_are_those_of_evci_et_al(
         scale = Fraction(left, sum(sum(shapes[name]) for name in order[full:]))
         if scale * sum(shapes[order[full]]) <= search.sizes[order[full]]:
             break
-    expected = {name: min(Fraction(search.sizes[name]), scale * sum(shapes[name])) for name in order}
+    expected = {
+        name: min(Fraction(search.sizes[name]), scale * sum(shapes[name])) for name in order
+    }
     if min(expected.values()) >= 1:
         assert following.counts == {name: floor(expected[name]) for name in shapes}
 

@@ -165,7 +165,7 @@ def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     folder = StudyFolder(tmp_path / "file" / "study")
     with (
-        pytest.raises(FileError, match="file"),
+        pytest.raises(FileError, match=r"file"),
         open_study(folder, document(), DOING, QuietStudy()),
     ):
         pass
@@ -191,5 +191,5 @@ def test_a_checkpoint_is_no_solver(tmp_path: Path) -> None:
         read_solver(path, [])
     assert str(raised.value) == f"{path}: is a checkpoint; a solver file is needed here"
     solver = write_solver(tmp_path, "", "{net: none.yaml, max_iter: 1, base_lr: 1}")
-    with pytest.raises(ConfigError, match="net: no file"):
+    with pytest.raises(ConfigError, match=r"net: no file"):
         read_solver(solver, [])

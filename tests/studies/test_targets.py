@@ -15,7 +15,7 @@ from sparsenet.storage.accounting import ModelMemory
 from sparsenet.studies.targets import Size, Target, size_in_bytes, target_of
 
 MEMORY = ModelMemory.of([("conv", (4, 1, 3, 3), 9, 4), ("ip", (10, 20), 30, 0)], [("bn", 8, 10)])
-# conv: bitmask ceil(36/8) + 4*9 = 41; ip: bitmask 25 + 120 = 145; 4 biases, 8 + 10 others: 88 bytes.
+# conv: bitmask ceil(36/8) + 4*9 = 41; ip: bitmask 25 + 120 = 145; 4 biases, 8 + 10 others: 88.
 SIZE = Size(39, 236, 41 + 145 + 88, 4 * 236 + 88)
 FLAGS = ("nonzeros", "density", "ratio", "budget")
 

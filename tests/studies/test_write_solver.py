@@ -50,7 +50,9 @@ def folder(tmp_path: Path) -> StudyFolder:
 def rules(path: Path) -> list[dict[str, Any] | None]:
     layers = load_solver(path).solver.net.layers
     return [
-        None if layer.regularization is None else layer.regularization.model_dump(exclude_unset=True)
+        None
+        if layer.regularization is None
+        else layer.regularization.model_dump(exclude_unset=True)
         for layer in layers
         if layer.name in SIZES
     ]
@@ -89,7 +91,7 @@ def test_an_emptied_layer_keeps_one_weight_and_a_dense_layer_its_rule(folder: St
     assert [(rule or {})["t"] for rule in rules(write_solver(folder, "600"))] == [100, 1]
     lines = folder.accepted.read_text().splitlines()
     folder.accepted.write_text("\n".join([lines[0], lines[1]]))
-    # The solver's own l0 had t = 500, which the search left out; without one it would have a stage's.
+    # The solver's own l0 had t = 500, which the search left out.
     kept = {"type": "l0", "t": 512, "interval": 5}
     assert rules(write_solver(folder, "1MiB")) == [kept, None]
 
@@ -115,10 +117,10 @@ def test_what_is_no_size(folder: StudyFolder) -> None:
 
 def test_a_folder_that_is_not_a_searchs(folder: StudyFolder) -> None:
     folder.study.unlink()
-    with pytest.raises(ConfigError, match="is not the folder of a search: it has no study.json$"):
+    with pytest.raises(ConfigError, match=r"is not the folder of a search: it has no study.json$"):
         write_solver(folder, "2000")
     folder.accepted.unlink()
-    with pytest.raises(ConfigError, match="is not the folder of a search: it has no path.csv$"):
+    with pytest.raises(ConfigError, match=r"is not the folder of a search: it has no path.csv$"):
         write_solver(folder, "2000")
 
 
