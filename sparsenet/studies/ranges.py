@@ -37,7 +37,7 @@ def bracket() -> Bracket:
             raise NoRangeError(f"at {_LEAST:g} the network is not dense yet")
         found[weak] = yield weak
     weak = max(power for power, density in found.items() if density >= DENSE)
-    strong = min(power for power, density in found.items() if density <= EMPTY and power > weak)
+    strong = min(power for power, density in found.items() if density <= EMPTY)
     if strong / weak > _FACTOR * 1.01:
         if (yield weak * sqrt(_FACTOR)) >= DENSE:
             weak *= sqrt(_FACTOR)

@@ -116,6 +116,12 @@ def test_lazy_tries_again_only_what_could_be_the_best() -> None:
     assert search.trained[:6] == rounds
 
 
+def test_lazy_is_content_with_a_gain_that_equals_the_bounds() -> None:
+    search = FakeSearch(SHAPES, diminishing(dict.fromkeys(SHAPES, [5] * 60), Fraction(1, 5)))
+    path("lazy", search, Fraction(1, 5))
+    assert [len(batch) for batch in search.trained[:4]] == [3, 1, 1, 1]
+
+
 @settings(max_examples=30)
 @given(st.integers(0, 10**6), CUTS)
 def test_what_lazy_keeps_gains_no_less_than_any_bound(seed: int, cut: Fraction) -> None:
