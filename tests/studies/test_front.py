@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsenet.files import FileError
@@ -147,6 +147,7 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
 PIECES = st.sampled_from([*GOOD[0].split(","), *GOOD[1].split(","), ",", "\n", '"', "\0", "٣", ""])
 
 
+@settings(deadline=None)
 @given(st.lists(PIECES, max_size=40).map(",".join))
 def test_whatever_a_file_holds_is_points_or_one_line(
     tmp_path_factory: pytest.TempPathFactory, text: str

@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsenet.config.load import from_data
@@ -39,6 +39,7 @@ VALUES = st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True)
 AXES = st.dictionaries(st.sampled_from(["a.b", "c", "d"]), VALUES)
 
 
+@settings(deadline=None)
 @given(AXES, AXES, st.dictionaries(st.sampled_from(["type", "t"]), VALUES))
 def test_all_combinations_in_order_the_last_axis_fastest(
     common: dict[str, list[int]], own: dict[str, list[int]], rule: dict[str, list[int]]
@@ -107,6 +108,7 @@ def test_a_list_within_a_list_is_one_value() -> None:
     assert [setting.columns["stepvalue"] for setting in settings] == steps
 
 
+@settings(deadline=None)
 @given(
     st.none()
     | st.booleans()

@@ -44,7 +44,7 @@ def crossings(center: float, width: float) -> tuple[float, float]:
     return 10 ** (center - width * math.log(9)), 10 ** (center + width * math.log(99))
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.floats(-7, 4), st.floats(0.001, 0.4))
 @example(-6.5, 0.01)  # empty at the first strength tried, and far below it
 @example(3.9, 0.01)
@@ -106,6 +106,7 @@ def test_the_farthest_strengths_are_tried() -> None:
     assert found(lambda strength: float(strength < 2e-9))[0] == pytest.approx((1e-9, 1e-8))
 
 
+@settings(deadline=None)
 @given(st.floats(1e-9, 1e5), st.floats(1.5, 1e6), st.integers(2, 30))
 def test_points_lie_within_at_equal_ratios(weak: float, factor: float, count: int) -> None:
     points = points_within(weak, weak * factor, count)

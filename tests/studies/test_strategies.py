@@ -53,7 +53,7 @@ def diminishing(losses: dict[str, list[int]], cut: Fraction) -> Accuracy:
     return lambda counts: 1 - sum(lost[name][count] for name, count in counts.items()) / 2**30
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(NETS, CUTS, st.integers(0, 10**6), st.sampled_from([2, 1000]))
 def test_greedy_keeps_the_best_of_all_layers_each_round(
     shapes: dict[str, tuple[int, ...]], cut: Fraction, seed: int, levels: int
@@ -80,7 +80,7 @@ LOSSES = st.lists(st.integers(1, 2**20), min_size=180, max_size=180, unique=True
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(LOSSES, st.sampled_from([Fraction(1, 5), Fraction(1, 10), Fraction(1, 2)]))
 def test_lazy_finds_greedys_path_with_fewer_candidates_where_gains_diminish(
     losses: dict[str, list[int]], cut: Fraction
@@ -96,7 +96,7 @@ def test_lazy_finds_greedys_path_with_fewer_candidates_where_gains_diminish(
     assert trained[1] < trained[0]
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([2, 1000]))
 def test_lazy_is_greedy_in_its_first_round_ties_too(seed: int, levels: int) -> None:
     greedy, lazy = (
@@ -122,7 +122,7 @@ def test_lazy_is_content_with_a_gain_that_equals_the_bounds() -> None:
     assert [len(batch) for batch in search.trained[:4]] == [3, 1, 1, 1]
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), CUTS)
 def test_what_lazy_keeps_gains_no_less_than_any_bound(seed: int, cut: Fraction) -> None:
     search = FakeSearch(SHAPES, noise(seed, 1000))
@@ -151,7 +151,7 @@ def test_a_network_that_diverged_is_worse_than_any_other() -> None:
 
 
 @pytest.mark.parametrize("name", ["global", "uniform", "erk"])
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(shapes=NETS, cut=CUTS)
 def test_all_layers_are_cut_at_once_and_no_weight_comes_back(
     name: str, shapes: dict[str, tuple[int, ...]], cut: Fraction
@@ -182,7 +182,7 @@ def test_global_goes_on_from_what_the_magnitudes_left() -> None:
     assert sum(following.counts.values()) == 400
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(NETS, CUTS)
 def test_uniforms_densities_are_equal_but_for_rounding(
     shapes: dict[str, tuple[int, ...]], cut: Fraction
@@ -197,7 +197,7 @@ def test_uniforms_densities_are_equal_but_for_rounding(
                 assert abs(count - share * search.sizes[layer]) < 1
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(NETS, CUTS)
 def test_erks_densities_are_those_of_evci_et_al(
     shapes: dict[str, tuple[int, ...]], cut: Fraction

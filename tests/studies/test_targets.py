@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import floor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsenet.errors import ConfigError
@@ -35,6 +35,7 @@ def test_the_size_of_a_net_is_that_of_its_best_formats_with_biases() -> None:
     assert SIZE.words() == "39 nonzero weights and 274 B"
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**15 - 1), st.integers(0, 10**16))
 def test_nonzeros_are_met_by_no_more(most: int, found: int) -> None:
     asked = target(nonzeros=str(most))
@@ -42,6 +43,7 @@ def test_nonzeros_are_met_by_no_more(most: int, found: int) -> None:
     assert asked.met(Size(found, 10**16, 10**17, 10**17)) == (found <= most)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**6), st.integers(1, 10**7))
 def test_a_density_is_a_share_of_the_weights_rounded_down(hundredths: int, weights: int) -> None:
     text = f"{Decimal(hundredths) / 10**4:f}%"
@@ -50,6 +52,7 @@ def test_a_density_is_a_share_of_the_weights_rounded_down(hundredths: int, weigh
     assert found == floor(Fraction(hundredths, 10**6) * weights)
 
 
+@settings(deadline=None)
 @given(st.integers(100, 10**5), st.integers(1, 10**7))
 def test_a_ratio_is_of_the_dense_bytes(hundredths: int, dense: int) -> None:
     text = f"{Decimal(hundredths) / 100:f}"
@@ -98,6 +101,7 @@ def test_sizes(text: str, size: int | None) -> None:
 
 
 @pytest.mark.parametrize("unit", ["", "B", "KiB", "MiB", "GiB"])
+@settings(deadline=None)
 @given(number=st.integers(0, 10**6), quarters=st.integers(0, 3))
 def test_units_are_powers_of_1024(unit: str, number: int, quarters: int) -> None:
     factor = 1024 ** ["B", "KiB", "MiB", "GiB"].index(unit or "B")

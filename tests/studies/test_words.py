@@ -7,7 +7,7 @@ import io
 import statistics
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsenet.studies.words import csv_text, decimal, percent, score_columns, spread
@@ -21,6 +21,7 @@ def scored(val: float | None) -> Result:
     return Result("0" * 16, accuracy={"VAL": val})
 
 
+@settings(deadline=None)
 @given(st.lists(st.fixed_dictionaries({"a": TEXTS, 'b "c", d': TEXTS}), min_size=1, max_size=4))
 def test_csv_is_read_back(rows: list[dict[str, object]]) -> None:
     text = csv_text(rows)
@@ -39,6 +40,7 @@ def test_columns_are_fractions_and_empty_where_there_is_none() -> None:
     }
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1e6))
 def test_six_decimals(value: float) -> None:
     assert abs(float(decimal(value)) - value) <= 0.5000001e-6
@@ -50,6 +52,7 @@ def test_percent(value: float | None, text: str) -> None:
     assert percent(value) == text
 
 
+@settings(deadline=None)
 @given(ACCURACIES)
 def test_spread_is_mean_and_sample_deviation_in_percent(values: list[float | None]) -> None:
     known = [100 * value for value in values if value is not None]
