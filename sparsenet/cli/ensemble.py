@@ -54,11 +54,7 @@ def command(
     density: str | None,
     trials: int,
     overrides: tuple[str, ...],
-    output: Path | None,
-    jobs: int | None,
-    threads: int,
-    cluster: str | None,
-    device: str | None,
+    study: StudyOptions,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -74,7 +70,7 @@ def command(
         trials=trials,
         distribution=DistributionOptions(search, t, density),
         overrides=overrides,
-        study=StudyOptions(output, jobs, threads, cluster, device),
+        study=study,
     )
     result = ensemble(solver, chosen, choose_show(quiet=quiet))
     if as_json:

@@ -25,6 +25,7 @@ _COMMANDS = {
     "search": "how many weights each layer keeps, found by training: a network under a budget",
     "ensemble": "several sparse networks, averaged, in the memory of one",
     "sweep": "one network under many settings, seeds and amounts of data",
+    "plot": "figures of what searches, sweeps and runs have written",
     "report": "bind a run or study into one HTML page",
     "schema": "print the JSON Schema of solver, net or sweep files",
 }

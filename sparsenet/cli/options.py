@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -46,11 +47,26 @@ def device(function: F) -> F:
 
 
 def study(function: F) -> F:
-    """--output, --jobs, --threads, --cluster and --device of a study of many trials."""
+    """--output, --jobs, --threads, --cluster and --device, as one argument `study`."""
+
+    @functools.wraps(function)
+    def call(
+        output: Path | None,
+        jobs: int | None,
+        threads: int,
+        cluster: str | None,
+        device: str | None,
+        **others: Any,
+    ) -> Any:
+        from sparsenet.studies.study import StudyOptions  # noqa: PLC0415  it imports torch
+
+        return function(study=StudyOptions(output, jobs, threads, cluster, device), **others)
+
+    decorated = device(call)
     for option in (
         click.option(
             "--cluster",
-            metavar="auto|ADDRESS",
+            metavar="auto|HOST:PORT",
             help="Run the trials on the Ray cluster there (an extra).",
         ),
         click.option(
@@ -63,8 +79,8 @@ def study(function: F) -> F:
         click.option("--jobs", type=click.IntRange(1), help="Trials at a time; default: cores."),
         click.option("--output", type=FOLDER, help="The study's folder; default: below runs/."),
     ):
-        function = option(function)
-    return device(function)
+        decorated = option(decorated)
+    return cast(F, decorated)
 
 
 def as_json(function: F) -> F:

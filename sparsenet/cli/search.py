@@ -85,11 +85,7 @@ def command(
     weights: Path | None,
     write_solver: str | None,
     overrides: tuple[str, ...],
-    output: Path | None,
-    jobs: int | None,
-    threads: int,
-    cluster: str | None,
-    device: str | None,
+    study: StudyOptions,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -104,7 +100,7 @@ def command(
         size_in_bytes(f"--write-solver {write_solver}", write_solver)  # wrong now, not after hours
     target = {"nonzeros": nonzeros, "density": density, "ratio": ratio, "budget": budget}
     if write_solver is not None and not any(target.values()):
-        click.echo(written_solver(solver, overrides, output, write_solver))
+        click.echo(written_solver(solver, overrides, study.output, write_solver))
         return
     chosen = SearchOptions(
         target=target,
@@ -115,7 +111,7 @@ def command(
         strategy=strategy,
         weights=weights,
         overrides=overrides,
-        study=StudyOptions(output, jobs, threads, cluster, device),
+        study=study,
     )
     show = choose_show(quiet=quiet)
     result = search(solver, chosen, show)
@@ -124,4 +120,4 @@ def command(
     else:
         click.echo(result.text, nl=False)
     if write_solver is not None:
-        show.note(f"Written: {written_solver(solver, overrides, output, write_solver)}")
+        show.note(f"Written: {written_solver(solver, overrides, study.output, write_solver)}")

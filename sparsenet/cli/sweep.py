@@ -40,11 +40,7 @@ def command(
     grid: tuple[str, ...],
     seeds: tuple[int, ...] | None,
     overrides: tuple[str, ...],
-    output: Path | None,
-    jobs: int | None,
-    threads: int,
-    cluster: str | None,
-    device: str | None,
+    study: StudyOptions,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -55,7 +51,7 @@ def command(
     """
     spec = load_sweep(file) if is_sweep(file) else SweepConfig(solver=file.name)
     more = {"set": spec.set | dict(map(grid_axis, grid))} | ({"seeds": seeds} if seeds else {})
-    chosen = SweepOptions(overrides, StudyOptions(output, jobs, threads, cluster, device))
+    chosen = SweepOptions(overrides, study)
     result = sweep(file, spec.model_copy(update=more), chosen, choose_show(quiet=quiet))
     if as_json:
         options.print_json(result.document)

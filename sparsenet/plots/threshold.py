@@ -2,54 +2,56 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
+from sparsenet.plots.axes import logarithmic, number, thousands
+from sparsenet.plots.results import read_thresholds
+from sparsenet.plots.rows import Thresholded
 from sparsenet.plots.style import INK, LINES, Line, new_figure, save_png
 
-FIGURE_MARK = "sparsenet prune-threshold"
-"""What the PNG says it was made by."""
-
-Row = Mapping[str, str]
+THRESHOLD_MARK = "sparsenet prune-threshold"
+"""What the PNG of `draw_threshold` says it was made by."""
 
 
 def draw_threshold(table: Path, figure: Path) -> None:
-    """Draw the CSV of `prune-threshold` to a PNG.
+    """Draw the CSV of `prune-threshold` to a PNG. Raises FileError."""
+    save_png(threshold_figure(read_thresholds(table)), figure, THRESHOLD_MARK)
 
-    Its first row is the unpruned network, a thin line across. The abscissa, logarithmic, are the
-    nonzero weights, with their share of all weights above; what has none left is left out and
-    said so. Raises FileError where the PNG cannot be written.
+
+def threshold_figure(rows: Sequence[Thresholded]) -> Figure:
+    """Accuracy of the pruned networks, of which the first is unpruned: a thin line across.
+
+    The abscissa, logarithmic, are the nonzero weights, with their share of all weights above; what
+    has none left is left out and said so.
     """
-    with table.open(encoding="utf-8", newline="") as stream:
-        unpruned, *rows = csv.DictReader(stream)
+    unpruned, *pruned = rows
     drawing, axes = new_figure()
-    weights = int(unpruned["weights"])
-    dense = 100 * float(unpruned["test_accuracy"])
+    weights = unpruned.weights
+    dense = 100 * (unpruned.test_accuracy or 0)
     axes.axhline(dense, color=INK, linewidth=0.8, label=f"unpruned, {dense:.2f} %")
-    thresholded = _points(rows, "nonzeros", "test_accuracy")
+    thresholded = _points((row.nonzeros, row.test_accuracy) for row in pruned)
     _plot(axes, thresholded, LINES[1], "thresholded")
-    trained = _points(rows, "retrained_nonzeros", "retrained_test_accuracy")
+    trained = _points((row.retrained_nonzeros, row.retrained_test_accuracy) for row in pruned)
     if trained:
         _plot(axes, trained, LINES[0], r"trained under $\ell_0$, same counts")
     _scale(axes, weights, [x for x, _ in (*thresholded, *trained)] or [weights])
     axes.set_ylabel("accuracy on TEST (%)")
-    left_out = sum(row["nonzeros"] == "0" for row in rows)
+    left_out = sum(row.nonzeros == 0 for row in pruned)
     words = f" (left out: {left_out} with none)" if left_out else ""
     axes.set_xlabel(f"nonzero weights{words}")
     axes.legend(frameon=False, loc="best")
-    save_png(drawing, figure, FIGURE_MARK)
+    return drawing
 
 
-def _points(rows: Sequence[Row], x: str, y: str) -> list[tuple[int, float]]:
+def _points(rows: Iterable[tuple[int | None, float | None]]) -> list[tuple[int, float]]:
     """(nonzeros, accuracy in %) of the rows that have both, from few nonzeros to many."""
-    return sorted(
-        (int(row[x]), 100 * float(row[y])) for row in rows if row[y] and int(row[x] or 0) > 0
-    )
+    return sorted((x, 100 * y) for x, y in rows if x and y is not None)
 
 
 def _plot(axes: Axes, points: Sequence[tuple[int, float]], line: Line, label: str) -> None:
@@ -59,32 +61,14 @@ def _plot(axes: Axes, points: Sequence[tuple[int, float]], line: Line, label: st
 
 def _scale(axes: Axes, weights: int, counts: Sequence[int]) -> None:
     """A logarithmic abscissa in weights below and in percent above, with few enough numbers."""
-    low, high = min(counts), max(counts)
-    # Four times from end to end at the least, so that there is a number to read on either axis.
-    margin = max((high / low) ** 0.06, (4 * low / high) ** 0.5)
-    axes.set_xscale("log")
-    axes.set_xlim(low / margin, high * margin)
+    steps = logarithmic(axes, counts)
     share = axes.secondary_xaxis(
         "top", functions=(_multiply_by(100 / weights), _multiply_by(weights / 100))
     )
     share.set_xlabel("share of all weights (%)")
-    steps = (1.0,) if high > 300 * low else (1.0, 2.0, 5.0)
-    for axis, text in ((axes.xaxis, _thousands), (share.xaxis, _percent)):
-        axis.set_major_locator(LogLocator(subs=steps))
-        axis.set_major_formatter(FuncFormatter(text))
-        axis.set_minor_formatter(NullFormatter())
+    number(axes.xaxis, steps, FuncFormatter(thousands))
+    number(share.xaxis, steps, FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _multiply_by(factor: float) -> Callable[[Any], Any]:
     return lambda values: values * factor
-
-
-def _thousands(count: float, _: object) -> str:
-    for unit, size in (("M", 1e6), ("k", 1e3)):
-        if count >= size:
-            return f"{count / size:g} {unit}"
-    return f"{count:g}"
-
-
-def _percent(share: float, _: object) -> str:
-    return f"{share:g}"

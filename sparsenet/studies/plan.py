@@ -10,12 +10,15 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sparsenet.amounts import percentage
+from sparsenet.checkpoint import is_checkpoint, load_checkpoint
 from sparsenet.config.constraints import declared_balls, weight_shapes
 from sparsenet.config.graph import has_phase, in_phase
 from sparsenet.config.load import Configuration, from_data
 from sparsenet.config.solver import SolverConfig
-from sparsenet.errors import ConfigError, suggested
+from sparsenet.errors import ConfigError, Problem, suggested
 from sparsenet.layers.base import WeightedLayer
 from sparsenet.regularization.regularizers import L0
 from sparsenet.solver.lr_policies import learning_rate
@@ -24,7 +27,7 @@ from sparsenet.studies.strategies import STRATEGIES, Counts, Found, Strategy
 from sparsenet.studies.study import StudyOptions
 from sparsenet.studies.targets import Size, Target, target_of
 from sparsenet.trials.trial import Trial
-from sparsenet.workflows.build import memory_with, promised_memory
+from sparsenet.workflows.build import memory_with, promised_memory, restored_net
 from sparsenet.workflows.constraining import l0_beside
 
 _GROUP = "all"
@@ -69,6 +72,7 @@ class Plan:
         self.dense = self.size(self.sizes)
         self.target: Target = target_of(options.target, self.dense)
         self._require_feasible()
+        self._require_fitting_weights()
 
     def settings(self) -> dict[str, Any]:
         """What study.json keeps of the flags."""
@@ -131,6 +135,19 @@ class Plan:
                 rule |= self._projected.get(name, {}) | {"t": counts[name]}
             keys["regularization"] = rule
         return data
+
+    def _require_fitting_weights(self) -> None:
+        """Raise ConfigError where --weights are not those of a network of SOLVER."""
+        path = self.options.weights
+        if path is None:
+            return
+        if not is_checkpoint(path):
+            raise ConfigError(f"--weights {path}: is not a checkpoint of sparsenet")
+        try:
+            restored_net(load_checkpoint(path), self.base, torch.device("cpu"))
+        except ConfigError as error:
+            lines = [Problem(f"--weights {path}", p.key, p.message) for p in error.problems]
+            raise ConfigError(lines) from None
 
     def _require_feasible(self) -> None:
         """Raise ConfigError where even one weight a layer is too much for the target."""

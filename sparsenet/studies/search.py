@@ -12,7 +12,7 @@ from sparsenet.files import write_text
 from sparsenet.studies.front import Candidate, front_csv, path_json, path_table
 from sparsenet.studies.plan import Plan, SearchOptions
 from sparsenet.studies.strategies import STRATEGIES, Counts, Found
-from sparsenet.studies.study import document_of, folder_of, open_study, read_solver
+from sparsenet.studies.study import document_of, draw, folder_of, open_study, read_solver
 from sparsenet.studies.targets import Size
 from sparsenet.studies.write_solver import write_solver
 from sparsenet.study_folder import StudyFolder
@@ -72,6 +72,7 @@ def search(solver: Path, options: SearchOptions, show: Show) -> SearchResult:
                 raise TrialError(_no_way(current, following))
             running.accept(following)
             current = following
+        draw(folder, show)
         return SearchResult(folder, tuple(running.candidates), options.strategy)
 
 

@@ -21,6 +21,7 @@ from sparsenet.trials.engine import Engine, Pool
 from sparsenet.trials.journal import Journal
 from sparsenet.trials.local import LocalPool
 from sparsenet.trials.show import Show
+from sparsenet.workflows.plot import draw_all
 from sparsenet.workflows.resume import comparable
 from sparsenet.workflows.signals import stop_on_signals
 from sparsenet.workflows.train import run_folder_of
@@ -110,6 +111,12 @@ def open_study(
         stack.callback(show.end)
         stopping = stack.enter_context(stop_on_signals())
         yield Engine(folder, journal, pool, show, stopping, options.device)
+
+
+def draw(folder: StudyFolder, show: Show) -> None:
+    """Draw the figures that a study allows, and say where. Raises as `draw_all`."""
+    for drawn in draw_all(folder.path):
+        show.note(f"Figure {drawn.name}: {drawn.paths[0]}")
 
 
 def _pool(folder: StudyFolder, options: StudyOptions) -> Pool:

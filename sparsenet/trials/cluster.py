@@ -6,6 +6,7 @@ import importlib.metadata
 import logging
 import os
 import secrets
+import socket
 import tempfile
 from concurrent.futures import Future
 from contextlib import suppress
@@ -22,6 +23,7 @@ from sparsenet.trials.board import Status
 from sparsenet.trials.work import Order, Outcome, carry_out
 
 _RETRIES = -1  # however often a machine is lost, its trials are carried out by another
+_CONNECT_SECONDS = 10.0
 _BROUGHT_BACK = ("config.yaml", "metrics.jsonl", "summary.json", "summary.txt", "final.pt")
 _DATA = "SPARSENET_DATA"
 _VERSION = importlib.metadata.version("sparsenet")
@@ -109,12 +111,29 @@ def _connected(address: str) -> Any:
     except ImportError:
         words = "needs Ray, which is not installed: pip install 'sparsenet[ray]'"
         raise ConfigError(f"--cluster {words}") from None
+    _require_answer(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         first = str(error).strip().partition("\n")[0].rstrip(".")
         raise ConfigError(f"--cluster {address}: no Ray cluster answers: {first}") from None
     return ray
+
+
+def _require_answer(address: str) -> None:
+    """Raise ConfigError where nothing listens at HOST:PORT: Ray itself would wait for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto":
+        return
+    if not colon or not host or not port.isdecimal():
+        raise ConfigError(
+            f"--cluster {address}: is not auto, nor HOST:PORT as of `ray start --head`"
+        )
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"--cluster {address}: no Ray cluster answers: {reason}") from None
 
 
 def _take(found: Any, done: Future[Outcome], folder: Path) -> None:

@@ -18,7 +18,7 @@ from sparsenet.trials.trial import Trial
 from sparsenet.trials.work import Order, Outcome
 from sparsenet.workflows.signals import StoppedError, StopRequest
 
-_POLL = 0.5  # seconds between looks at running trials
+_POLL = 0.2  # seconds between looks at running trials
 _LAST = 60.0  # seconds that trials have to save what they have when they are to stop
 
 
@@ -69,22 +69,31 @@ class Engine:
         """The results of the trials, in their order; those that are there already are not run.
 
         A trial that others start from is run before them. Raises TrialError, or ConfigError, where
-        one cannot be carried out, after those that were running beside it have been taken in;
-        StoppedError after a signal, when the running ones have saved what they have.
+        one cannot be carried out, and StoppedError after a signal: when the others that are running
+        have saved what they have.
         """
         todo = self._missing(trials)
         self.show.queued([trial.updates for trial in todo.values()])
         running: dict[Future[Outcome], Trial] = {}
-        while todo or running:
-            self._fill(todo, running)
-            done, _ = wait(running, _POLL, FIRST_COMPLETED)
-            for future in done:
-                self._take(running.pop(future), future)
-            states = [(trial, self.pool.status(trial.key)) for trial in running.values()]
-            self.show.running([(t.label, state) for t, state in states if state])
-            if self.stopping():
-                self._stop(running)
+        try:
+            while todo or running:
+                self._fill(todo, running)
+                self._look(running)
+                if self.stopping():
+                    words = "stopped; the same command goes on from what is saved"
+                    raise StoppedError(self.stopping.signal or 0, words)
+        except SparsenetError:
+            self._settle(running)
+            raise
         return [self.journal.results[trial.key] for trial in trials]
+
+    def _look(self, running: dict[Future[Outcome], Trial]) -> None:
+        """Take in what has ended, waiting a little for it, and show what goes on."""
+        done, _ = wait(running, _POLL, FIRST_COMPLETED)
+        for future in done:
+            self._take(running.pop(future), future)
+        states = [(trial, self.pool.status(trial.key)) for trial in running.values()]
+        self.show.running([(trial.label, state) for trial, state in states if state])
 
     def weights_of(self, trial: Trial) -> Path:
         """The checkpoint of a trial's net."""
@@ -169,13 +178,13 @@ class Engine:
         self.folder.run(trial.key).keep_newest(0)
         self.show.finished(trial.label, result)
 
-    def _stop(self, running: dict[Future[Outcome], Trial]) -> None:
-        """Let the running trials save what they have, and raise StoppedError."""
+    def _settle(self, running: dict[Future[Outcome], Trial]) -> None:
+        """Let the running trials save what they have, and take in those that end by themselves."""
+        if not running:
+            return
         self.show.note("Stopping: the running trials save what they have")
         self.pool.stop()
         done, _ = wait(running, _LAST)
         for future in done:
             with suppress(SparsenetError):
                 self._take(running[future], future)
-        words = "stopped; the same command goes on from what is saved"
-        raise StoppedError(self.stopping.signal or 0, words)

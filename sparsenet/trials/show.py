@@ -131,11 +131,13 @@ class StudyBars(_Counting):
         """Move the bar by what the running trials have made, and rewrite their lines."""
         ahead = sum(status.step for _, status in trials)
         if self._bar is None:
-            self._bar = tqdm(file=self.stream, dynamic_ncols=True, bar_format=_BAR)
+            total = self.updates + self.updates_left
+            self._bar = tqdm(file=self.stream, total=total, dynamic_ncols=True, bar_format=_BAR)
         rest = self.seconds_left(ahead)
         self._bar.total = self.updates + self.updates_left
-        self._bar.n = min(self.updates + ahead, self._bar.total)
-        about = "" if rest is None else f", about {in_words(rest)} left"
+        # What a trial has made is counted a little later as of one that has ended.
+        self._bar.n = min(max(self._bar.n, self.updates + ahead), self._bar.total)
+        about = f", about {in_words(rest)} left" if rest else ""
         self._bar.set_postfix_str(f"{self.trials} of {self.trials + self.left} trials{about}")
         for place, (label, status) in enumerate(trials):
             if place == len(self._lines):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sparsenet.errors import ConfigError
 from sparsenet.files import write_text
-from sparsenet.plots.threshold import FIGURE_MARK, draw_threshold
+from sparsenet.plots.threshold import THRESHOLD_MARK, draw_threshold
 from sparsenet.run_folder import RunFolder
 from sparsenet.workflows.threshold_report import (
     CSV_BEGINS,
@@ -34,7 +34,7 @@ class ThresholdFiles:
 
     def check(self) -> None:
         """Raise ConfigError where a file of another origin has one of the names."""
-        marks = (CSV_BEGINS, TITLE, FIGURE_MARK)
+        marks = (CSV_BEGINS, TITLE, THRESHOLD_MARK)
         for path, mark in zip(self.paths, marks, strict=True):
             if path.exists() and not _has_mark(path, mark.encode()):
                 words = "is not of prune-threshold and is kept; choose another folder by --output"

@@ -35,6 +35,11 @@ class InlinePool:
         pass
 
 
+def ended(err: str) -> list[str]:
+    """The lines of stderr that are of trials that have ended."""
+    return [line for line in err.splitlines() if line.startswith("[")]
+
+
 def typed_aside(arguments: list[str]) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of a command that several tests look at."""
     out, err = io.StringIO(), io.StringIO()

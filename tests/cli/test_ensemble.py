@@ -12,7 +12,7 @@ import torch
 from sparsenet.checkpoint import load_checkpoint
 from sparsenet.cli.main import run
 from sparsenet.config.read import read_yaml
-from tests.cli.inline import typed_aside
+from tests.cli.inline import ended, typed_aside
 from tests.small import write_solver
 
 NET = """
@@ -82,7 +82,7 @@ def test_members_have_their_share_and_their_own_samples(
     single, pair = (line.split() for line in out.splitlines()[2:4])
     assert (single[:2], pair[:2]) == (["1", str(dense)], ["2", str(half)])
     # Three nets are trained, and one is made of two.
-    assert len(err.splitlines()) == 4
+    assert len(ended(err)) == 4
 
 
 def test_the_ensemble_is_a_checkpoint_with_the_accuracy_it_says(
@@ -118,7 +118,8 @@ def test_the_same_command_again_trains_nothing(
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in home.glob("out/trials/*/*")}
     assert typed(home, "--members", "1,2", "--density", "40%") == 0
-    assert capsys.readouterr() == (printed[1], "")
+    out, err = capsys.readouterr()
+    assert (out, ended(err)) == (printed[1], [])
     assert {path: path.stat().st_mtime_ns for path in home.glob("out/trials/*/*")} == before
 
 
@@ -128,7 +129,7 @@ def test_more_trials_and_members_go_on(
     asked = ("--members", 2, "--trials", 2, "--density", "40%")
     assert typed(home, *asked, "--json") == 0
     out, err = capsys.readouterr()
-    assert len(err.splitlines()) == 3  # two members and a whole that are new
+    assert len(ended(err)) == 3  # two members and a whole that are new
     first, second = json.loads(out)["ensembles"]
     assert (first["trial"], second["trial"], second["members"]) == (1, 2, 2)
     assert [row["seed"] for row in rows(home)] == ["3", "4", "3", "103", "104", "3"]

@@ -70,6 +70,7 @@ def test_the_group_lists_every_command(capsys: pytest.CaptureFixture[str]) -> No
             "search",
             "ensemble",
             "sweep",
+            "plot",
             "report",
             "schema",
         }

@@ -11,7 +11,7 @@ import pytest
 
 from sparsenet.cli.main import run
 from sparsenet.config.load import load_solver
-from tests.cli.inline import typed_aside
+from tests.cli.inline import ended, typed_aside
 from tests.small import write_solver
 
 NET = """
@@ -97,7 +97,7 @@ def test_a_search_goes_by_the_best_candidate_till_the_target(
     assert spent == [20 + 5 * place for place in range(len(front))]
     assert out.splitlines()[-1] == f"Strategy greedy: {spent[-1]:,} updates in all."
     assert len(out.splitlines()) == 2 + len(path) + 3
-    assert err.count("\n") == len(front)
+    assert len(ended(err)) == len(front)
     assert err.splitlines()[0].startswith("[1 of ")
 
 
@@ -112,7 +112,8 @@ def test_the_same_command_again_trains_nothing(
 ) -> None:
     before = files(home)
     assert typed(home, "--density", "40%", "--jobs", 1) == 0
-    assert capsys.readouterr() == (printed[1], "")
+    out, err = capsys.readouterr()
+    assert (out, ended(err)) == (printed[1], [])
     assert files(home) == before
 
 

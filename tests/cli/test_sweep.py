@@ -11,7 +11,7 @@ import pytest
 from sparsenet.cli.main import run
 from sparsenet.config.read import read_yaml
 from tests.cli.conftest import NET
-from tests.cli.inline import typed_aside
+from tests.cli.inline import ended, typed_aside
 from tests.small import write_solver
 
 SOLVER = "{net: net.yaml, max_iter: 10, base_lr: 0.05, display: 0, solver_mode: cpu}"
@@ -85,7 +85,7 @@ def test_a_row_for_each_trial_in_the_order_of_the_file(
     ]
     assert [line.split()[0] for line in lines[2:6]] == ["dense", "l0", "l0", "pruned"]
     # What is pruned is made of the dense nets, which are trained once.
-    assert len(err.splitlines()) == 8
+    assert len(ended(err)) == 8
 
 
 def test_the_same_command_again_trains_nothing(
@@ -93,7 +93,8 @@ def test_the_same_command_again_trains_nothing(
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in home.glob("out/trials/*/*")}
     assert typed(home, home / "sweep.yaml") == 0
-    assert capsys.readouterr() == (printed[1], "")
+    out, err = capsys.readouterr()
+    assert (out, ended(err)) == (printed[1], [])
     assert {path: path.stat().st_mtime_ns for path in home.glob("out/trials/*/*")} == before
 
 

@@ -14,13 +14,16 @@ from PIL import Image
 from sparsenet.config.constraints import weight_shapes
 from sparsenet.config.load import from_data, load_net, load_solver
 from sparsenet.config.read import read_yaml, write_yaml
+from sparsenet.config.sweep import is_sweep, load_sweep
 from sparsenet.data.sources import SOURCES, Source
+from sparsenet.studies.sweep_plan import SweepPlan
 from sparsenet.workflows.build import build, promised_memory, schedule_of
 
 ROOT = Path(__file__).parents[2]
 FILES = {str(path.relative_to(ROOT)): path for path in sorted((ROOT / "configs").rglob("*.yaml"))}
 SOLVERS = [name for name, path in FILES.items() if "base_lr" in yaml.safe_load(path.read_text())]
-NETS = [name for name in FILES if name not in SOLVERS]
+SWEEPS = [name for name, path in FILES.items() if path.parent.name == "sweeps"]
+NETS = [name for name in FILES if name not in (*SOLVERS, *SWEEPS)]
 EMBEDDED = {"digits"}
 """Sources whose data come with the packages; of the others images are invented here."""
 
@@ -130,3 +133,14 @@ def test_a_solver_builds_and_takes_two_updates(name: str) -> None:
     assert set(parts.batches) >= {"TRAIN", "TEST"}
     assert all(torch.isfinite(weight).all() for weight in after.values())
     assert all(not torch.equal(before[key], after[key]) for key in before)
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_every_sweep_can_be_made(name: str) -> None:
+    path = FILES[name]
+    assert is_sweep(path)
+    plan = SweepPlan(path, load_sweep(path), ())
+    labels = [trial.label for _, trial in plan.fixed()]
+    assert len(set(labels)) == len(labels) >= 9
+    said = path.read_text().splitlines()[0]
+    assert said.startswith(f"# sparsenet sweep {name}    (")

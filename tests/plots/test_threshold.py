@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import csv
-import itertools
 import sys
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 
 from sparsenet.files import FileError
 from sparsenet.plots import threshold
-from sparsenet.plots.style import LINES
-from sparsenet.plots.threshold import FIGURE_MARK, draw_threshold
+from sparsenet.plots.threshold import THRESHOLD_MARK, draw_threshold
+from tests.plots.pictures import assert_legible, words_on
 
 COLUMNS = ["label", "weights", "nonzeros", "test_accuracy"]
 RETRAINED = ["retrained_nonzeros", "retrained_test_accuracy"]
@@ -71,37 +67,11 @@ def test_the_curves_are_the_rows(tmp_path: Path, drawn: list[Figure]) -> None:
     ]
 
 
-def test_curves_differ_in_more_than_colour() -> None:
-    for key in ("color", "marker", "linestyle"):
-        assert len({getattr(line, key) for line in LINES}) == len(LINES)
-
-
 def test_without_retraining_there_are_two_lines(tmp_path: Path, drawn: list[Figure]) -> None:
     rows = [(*row[:4], "", "") for row in ROWS[:2]]
     draw_threshold(written(tmp_path / "t.csv", rows), tmp_path / "t.png")
     assert len(drawn[0].axes[0].get_lines()) == 2
     assert drawn[0].axes[0].get_xlabel() == "nonzero weights"
-
-
-def words_on(figure: Figure) -> list[tuple[str, Bbox]]:
-    """Every text that is seen, with its place on the picture."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    axes = figure.axes[0]
-    share = axes.child_axes[0]
-    # A tick beyond the limits has a label too, which is not drawn.
-    texts: list[Text] = [
-        label
-        for axis in (axes.xaxis, axes.yaxis, share.xaxis)
-        for label, at in zip(axis.get_ticklabels(), axis.get_ticklocs(), strict=True)
-        if min(axis.get_view_interval()) <= at <= max(axis.get_view_interval())
-    ]
-    texts += [axes.xaxis.label, axes.yaxis.label, share.xaxis.label]
-    legend = axes.get_legend()
-    assert legend is not None
-    texts += legend.get_texts()
-    boxes = [(text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in texts]
-    return [(words, box) for words, box in boxes if words]
 
 
 @pytest.mark.parametrize(
@@ -113,15 +83,8 @@ def test_no_words_overlap_and_all_are_on_the_picture(
 ) -> None:
     rows = [(f"t {n}", 430500, n, 0.5, n or "", 0.6 if n else "") for n in counts]
     draw_threshold(written(tmp_path / "t.csv", rows), tmp_path / "t.png")
-    words = words_on(drawn[0])
-    width, height = drawn[0].canvas.get_width_height()
-    for text, box in words:
-        assert box.x0 >= 0, text
-        assert box.y0 >= 0, text
-        assert box.x1 <= width, text
-        assert box.y1 <= height, text
-    for (one, a), (other, b) in itertools.combinations(words, 2):
-        assert not a.overlaps(b), (one, other)
+    assert_legible(drawn[0])
+    words, height = words_on(drawn[0]), drawn[0].canvas.get_width_height()[1]
     assert sum(box.y1 < height / 5 for _, box in words) >= 2  # a number and the label below
 
 
@@ -138,7 +101,7 @@ def test_the_png_says_what_made_it_and_nothing_global_is_touched(
     draw_threshold(written(tmp_path / "t.csv", ROWS), tmp_path / "t.png")
     content = (tmp_path / "t.png").read_bytes()
     assert content.startswith(b"\x89PNG")
-    assert FIGURE_MARK.encode() in content[:1024]
+    assert THRESHOLD_MARK.encode() in content[:1024]
     assert settings() == before
 
 

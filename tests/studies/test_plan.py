@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from sparsenet.checkpoint import Checkpoint, save_checkpoint
 from sparsenet.config.load import Configuration, from_data
 from sparsenet.errors import ConfigError
 from sparsenet.studies.plan import Plan, SearchOptions
 from sparsenet.studies.strategies import STRATEGIES, Counts, Found
+from sparsenet.workflows.build import build_net
 from tests.small import configured, inner_product, net_data
 from tests.studies.fakes import result
 
@@ -181,9 +184,14 @@ def test_one_ball_for_all_layers_takes_their_counts_together() -> None:
     assert rules(candidate(plan(small()), SIZES, shared=True))["ip"]["t"] == 592
 
 
-def test_a_given_net_is_measured_and_not_trained() -> None:
-    trial = plan(small(), weights=Path("net.pt")).first()
-    assert (trial.start, trial.trains, trial.updates) == (Path("net.pt"), False, 0)
+def test_a_given_net_is_measured_and_not_trained(tmp_path: Path) -> None:
+    path, configuration = tmp_path / "net.pt", small()
+    weights = build_net(configuration.solver.net, 0, torch.device("cpu")).weights()
+    save_checkpoint(path, Checkpoint(config=configuration.data, iter=1, weights=weights))
+    trial = plan(configuration, weights=path).first()
+    assert (trial.start, trial.trains, trial.updates) == (path, False, 0)
+    wider = configured(net_data(inner_product("ip", 12), split=100))
+    assert refused(wider, weights=path).startswith(f"--weights {path}: ")
 
 
 def test_a_candidate_starts_from_the_network_before_it() -> None:

@@ -16,7 +16,7 @@ import torch
 from sparsenet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sparsenet.config.read import write_yaml
 from sparsenet.errors import ConfigError
-from sparsenet.plots.threshold import FIGURE_MARK
+from sparsenet.plots.threshold import THRESHOLD_MARK
 from sparsenet.progress import Quiet
 from sparsenet.workflows import threshold_files
 from sparsenet.workflows.prune_threshold import PruneOptions, PruneResult, prune_threshold
@@ -36,7 +36,7 @@ def _no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def stub(table: Path, figure: Path) -> None:
         assert table.exists()
-        figure.write_bytes(b"\x89PNG " + FIGURE_MARK.encode())
+        figure.write_bytes(b"\x89PNG " + THRESHOLD_MARK.encode())
 
     monkeypatch.setattr(threshold_files, "draw_threshold", stub)
 
