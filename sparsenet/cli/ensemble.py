@@ -57,7 +57,7 @@ def command(
     study: StudyOptions,
     as_json: bool,
     quiet: bool,
-) -> None:
+) -> int:
     """Train N sparse networks that together have no more nonzeros than the one of SOLVER.
 
     Each is trained from scratch on a resample of the training data (bagging) under l0 constraints,
@@ -77,3 +77,4 @@ def command(
         options.print_json(result.document)
     else:
         click.echo(result.text, nl=False)
+    return result.exit_code

@@ -11,6 +11,7 @@ from sparsenet.studies.plan import SearchOptions
 from sparsenet.studies.search import search, written_solver
 from sparsenet.studies.strategies import STRATEGIES
 from sparsenet.studies.study import StudyOptions
+from sparsenet.studies.targets import size_in_bytes
 from sparsenet.trials.show import choose_show
 
 
@@ -95,6 +96,8 @@ def command(
     & Kohli, section 4.2). Every candidate is a line of front.csv; the same command goes on where
     it was stopped.
     """
+    if write_solver is not None:
+        size_in_bytes(f"--write-solver {write_solver}", write_solver)  # wrong now, not after hours
     target = {"nonzeros": nonzeros, "density": density, "ratio": ratio, "budget": budget}
     if write_solver is not None and not any(target.values()):
         click.echo(written_solver(solver, overrides, study.output, write_solver))
@@ -112,9 +115,9 @@ def command(
     )
     show = choose_show(quiet=quiet)
     result = search(solver, chosen, show)
-    if write_solver is not None:
-        show.note(f"Written: {written_solver(solver, overrides, study.output, write_solver)}")
     if as_json:
         options.print_json(result.document)
     else:
         click.echo(result.text, nl=False)
+    if write_solver is not None:
+        show.note(f"Written: {written_solver(solver, overrides, study.output, write_solver)}")

@@ -1,4 +1,4 @@
-"""docs/configuration.md: every key of both files, made from the records that check them.
+"""docs/configuration.md: every key of the files, made from the records that check them.
 
 A new layer, filler, regularizer, policy, solver type or key appears by itself: the page is the
 JSON Schema that `sparsenet schema` prints, in words, with the equations of the docstrings.
@@ -16,11 +16,12 @@ from sparsenet.config.reference_text import (
     INTROS,
     READING,
     STAGES,
+    SWEEP,
     policies_table,
     sources_table,
     types_table,
 )
-from sparsenet.config.schema import solver_schema
+from sparsenet.config.schema import solver_schema, sweep_schema
 from sparsenet.config.schema_words import Schema, default_words, escaped, table, value_words
 from sparsenet.layers import LAYERS
 from sparsenet.layers.fillers import FILLERS
@@ -34,7 +35,7 @@ _FAMILIES: dict[str, Mapping[str, type]] = {
     "Regularizers": REGULARIZERS,
 }
 _EXAMPLES = {"Stage": STAGES, "Block": BLOCKS}
-_FILES = {"SolverConfig": "Solver file", "NetConfig": "Net file"}
+_FILES = {"SolverConfig": "Solver file", "NetConfig": "Net file", "SweepConfig": "Sweep file"}
 
 
 def configuration_page(solver_example: str, net_example: str) -> str:
@@ -49,6 +50,7 @@ def configuration_page(solver_example: str, net_example: str) -> str:
         *page.net(),
         *page.family("Regularizers", {}),
         *page.family("Fillers", {}),
+        *page.sweep(),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -57,8 +59,9 @@ class _Page:
     """The page's sections in order; each record has its table once, after its first mention."""
 
     def __init__(self) -> None:
-        schema = solver_schema()
+        schema, sweep = solver_schema(), sweep_schema()
         self.records: Keys = {**schema["$defs"], "SolverConfig": schema}
+        self.records |= {**sweep["$defs"], "SweepConfig": sweep}
         members = {kind.__name__ for family in _FAMILIES.values() for kind in family.values()}
         self._described = members | {"NetConfig"}
 
@@ -87,6 +90,13 @@ class _Page:
             yield self._table(*(_with_type(first, keys) if every else (first, keys)))
             yield from self._below(keys)
         yield from self.family("Layers", shared)
+
+    def sweep(self) -> Iterator[str]:
+        """The sweep file, and its methods."""
+        record = self.records["SweepConfig"]
+        yield f"## Sweep file\n\n{escaped(record['description'])}\n\n{SWEEP}"
+        yield self._table(record, record["properties"])
+        yield from self._below(record["properties"])
 
     def family(self, title: str, shared: Shared) -> Iterator[str]:
         """One section a member, with its keys that are not among the `shared`."""

@@ -23,9 +23,10 @@ and names a *net* file that says what. The keys of a `solver.prototxt` stand her
   [solver types](#solver-types), [stages](#stage)
 - [Net file](#net-file): [blocks](#block), [keys of every layer](#keys-of-every-layer),
   [layers](#layers), [data sets](#data-sets), [regularizers](#regularizers), [fillers](#fillers)
+- [Sweep file](#sweep-file), of many trainings: [methods](#method)
 
-`sparsenet schema solver` and `sparsenet schema net` print the same as JSON Schema, with which an
-editor completes and checks keys as they are typed."""
+`sparsenet schema solver`, `schema net` and `schema sweep` print the same as JSON Schema, with which
+an editor completes and checks keys as they are typed."""
 
 READING = """\
 ## How the files are read
@@ -99,6 +100,34 @@ out as plain layers before they are checked; the run folder, checkpoints, and th
 `regularization` know only those. `--set net.layers.layer1.width=8` changes what a use gives, and
 `--set net.layers.layer1/0/conv.num_output=8` one layer that comes of it. What is wrong with a
 block's layer in all of its uses is reported of the first."""
+
+SWEEP = """\
+`sparsenet sweep FILE` trains them all, a row of `sweep.csv` for each. This one compares four ways
+to make LeNet sparse, first in its largest layer and then in all, on 1,000 digits and on all:
+
+```yaml
+solver: configs/mnist/dense.yaml
+figure: sweep
+seeds: [1, 2, 3]
+set:
+  net.layers.mnist.subset: [1000, 100%]
+layers:
+  ip1: ip1
+  all: [conv1, conv2, ip1, ip2]
+methods:
+  dense: {}
+  l0: {regularization: {type: l0, t: [50%, 20%, 5%], interval: 20}}
+  l1: {regularization: {type: l1, weight_decay: auto}, points: 4, threshold: 0.001}
+  shrink: {regularization: {type: shrink, strength: [0.01, 0.1]}}
+  pruned: {prune: [50%, 20%, 5%]}
+```
+
+`dense`, which acts on no layer, is trained once for each subset and seed, and the others for each
+set of layers too. What `pruned` prunes is the net that the solver trains without it. A `strength`,
+`weight_decay` or other key that is `auto` is first tried by factors of ten, with the first seed:
+these trials have their rows, and `points` strengths between the ends one for each seed. Of a
+solver file instead, `--grid KEY.PATH=V,V,...` and `--seeds` say the same. `--set` goes over all of
+it, but not over what the trials differ in."""
 
 INTROS = {
     "Learning rate policies": """\

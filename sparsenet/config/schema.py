@@ -1,4 +1,4 @@
-"""JSON Schemas of the two files, made from their records, for editors to complete and check by."""
+"""JSON Schemas of the files, made from their records, for editors to complete and check by."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from sparsenet.config.net import NetConfig
 from sparsenet.config.solver import SolverConfig
+from sparsenet.config.sweep import SweepConfig
 from sparsenet.config.template_checks import default_keys
 from sparsenet.config.templates import Block, BlockUse
 from sparsenet.layers import LAYERS
@@ -34,6 +35,12 @@ def solver_schema() -> dict[str, Any]:
     by_layer["additionalProperties"] = _override_schema()
     keys["regularization"]["anyOf"] = [by_layer, null]
     return {"$schema": DIALECT, **schema, "title": "sparsenet solver file"}
+
+
+def sweep_schema() -> dict[str, Any]:
+    """The schema of a sweep file."""
+    schema = SweepConfig.model_json_schema(by_alias=True)
+    return {"$schema": DIALECT, **schema, "title": "sparsenet sweep file"}
 
 
 def _add_templates(net: dict[str, Any], definitions: dict[str, Any]) -> None:

@@ -63,8 +63,9 @@ def _members(schema: Schema) -> Iterator[Schema]:
 
 
 def _either(members: list[Schema], link: Link, many: bool) -> str:
-    if len(members) == 2 and members[1].get("items") == members[0]:
-        return f"{value_words(members[0], link, many)}, or a list of them"
+    *others, last = members
+    if others and list(_members(last.get("items", {}))) == others:
+        return f"{_either(others, link, many)}, or a list of them"
     return listed(dict.fromkeys(value_words(member, link, many) for member in members))
 
 

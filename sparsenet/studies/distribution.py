@@ -9,6 +9,7 @@ from pathlib import Path
 from sparsenet.errors import ConfigError
 from sparsenet.results.rows import Point
 from sparsenet.results.study import read_path
+from sparsenet.studies.study import read_study
 from sparsenet.study_folder import StudyFolder
 from sparsenet.workflows.pruning_options import PruningOptions
 
@@ -53,18 +54,30 @@ class DistributionOptions:
 
 def _of_search(folder: Path, shapes: Shapes, most: int) -> dict[str, int]:
     points = searched(folder)
-    known = set(points[0].counts)
-    if unknown := [name for name in known if name not in shapes]:
-        raise ConfigError(f"--from {folder}: is of another net, with a layer {min(unknown)}")
+    _require_same_net(folder, points, shapes)
     sizes = _sizes(shapes)
-    rest = sum(size for name, size in sizes.items() if name not in known)
-    fitting = [point for point in points if sum(point.counts.values()) + rest <= most]
+    # A layer that a search over all layers together has emptied cannot be asked for so.
+    networks = [sizes | {n: max(1, count) for n, count in point.counts.items()} for point in points]
+    fitting = [counts for counts in networks if sum(counts.values()) <= most]
     if not fitting:
-        least = min(sum(point.counts.values()) for point in points) + rest
+        least = min(sum(counts.values()) for counts in networks)
         words = f"its sparsest network has {least:,} nonzero weights, more than {most:,}"
         raise ConfigError(f"--from {folder}: {words}; let the search go on to fewer")
-    best = max(fitting, key=lambda point: sum(point.counts.values()))
-    return {name: max(1, count) for name, count in best.counts.items() if count < sizes[name]}
+    best = max(fitting, key=lambda counts: sum(counts.values()))
+    return {name: count for name, count in best.items() if count < sizes[name]}
+
+
+def _require_same_net(folder: Path, points: list[Point], shapes: Shapes) -> None:
+    study = read_study(StudyFolder(folder)) or {}
+    theirs, sizes = study.get("layers"), _sizes(shapes)
+    for name in sorted({name for point in points for name in point.counts}):
+        if name not in shapes:
+            raise ConfigError(f"--from {folder}: is of another net, with a layer {name}")
+        layer = theirs.get(name) if isinstance(theirs, dict) else None
+        shape = layer.get("shape") if isinstance(layer, dict) else None
+        other = shape is not None and shape != list(shapes[name])
+        if other or any(point.counts.get(name, 0) > sizes[name] for point in points):
+            raise ConfigError(f"--from {folder}: is of another net, with another shape of {name}")
 
 
 def searched(folder: Path) -> list[Point]:

@@ -30,6 +30,7 @@ from sparsenet.trials.trial import Trial
 from sparsenet.workflows.build import memory_with
 from sparsenet.workflows.joined import joined_configuration
 from sparsenet.workflows.retrain import constrained_configuration
+from sparsenet.workflows.train import MISSED
 
 MOST_MEMBERS = 100
 
@@ -51,6 +52,11 @@ class EnsembleResult:
 
     folder: StudyFolder
     ensembles: tuple[Ensemble, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """3 where a member diverged, else 0."""
+        return MISSED if any(one.whole.failed is not None for one in self.ensembles) else 0
 
     @property
     def text(self) -> str:
@@ -114,7 +120,10 @@ def _plan(configuration: Configuration, options: EnsembleOptions) -> list[_Plann
     whole = memory_with(net, {})
     planned = []
     for members in options.members:
-        most = whole.total.params // members - whole.biases
+        most = whole.total.params // members - (whole.total.params - whole.weights.params)
+        if most < len(shapes):
+            words = f"1/{members} of its {whole.total.params:,} parameters is too little for a net"
+            raise ConfigError(f"--members {members}: {words} with biases and a weight a layer")
         counts = {} if members == 1 else options.distribution.counts(shapes, most)
         constrained = constrained_configuration(configuration, counts)
         planned += [_one(constrained, members, trial) for trial in range(1, options.trials + 1)]

@@ -72,15 +72,16 @@ def ensemble_table(ensembles: Sequence[Ensemble]) -> str:
         "trials",
     ]
     kinds = list(dict.fromkeys(len(one.members) for one in ensembles))
-    dense = max(one.members[0].params for one in ensembles)
+    members = [member for one in ensembles for member in one.members]
+    dense = max(member.params for member in members)
     rows = [_cells([one for one in ensembles if len(one.members) == k], dense) for k in kinds]
     lines = aligned([head, *rows])
     note = (
         "nonzeros: weights and biases that are not zero; share: of those of one dense net; KiB: in "
         "the best storage\nformats. Accuracies in %, mean and standard deviation over the trials."
     )
-    failed = sum(result.failed is not None for one in ensembles for result in one.members)
-    diverged = [f"{failed} members diverged."] if failed else []
+    failed = sum(member.failed is not None for member in members)
+    diverged = [f"{failed} of {len(members)} members diverged."] if failed else []
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], "", note, *diverged, ""])
 
 
@@ -90,7 +91,7 @@ def _cells(same: Sequence[Ensemble], dense: int) -> list[str]:
     return [
         str(len(same[0].members)),
         f"{each:,}",
-        f"{100 * each / dense:.1f} %",
+        f"{100 * each / dense:.1f} %" if dense else "-",
         f"{max(one.parameters for one in same):,}",
         f"{max(one.whole.bytes for one in same) / 1024:.1f}",
         spread([one.whole for one in same], "VAL"),

@@ -51,13 +51,16 @@ def _row(strategy: str, candidate: Candidate) -> dict[str, object]:
     }
 
 
-def path_table(strategy: str, path: Sequence[Candidate]) -> str:
-    """The networks that a search went on from, for a reader."""
+def path_table(strategy: str, path: Sequence[Candidate], spent: int) -> str:
+    """The networks that a search went on from, for a reader; `spent` updates made all candidates.
+
+    Those of the last network's round that were trained after it are among them.
+    """
     layers = list(path[0].found.counts)
     head = ["round", "cut", *layers, "nonzeros", "dens%", "bytes", "VAL", "TEST"]
     rows = [head, *(_cells(candidate) for candidate in path)]
     lines = aligned(rows, left=(1,))
-    counted = f"Strategy {strategy}: {path[-1].spent:,} updates in all."
+    counted = f"Strategy {strategy}: {spent:,} updates in all."
     note = (
         "Accuracies in %; nonzeros of the weights by layer; bytes in the best formats, with biases."
     )

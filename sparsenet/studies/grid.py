@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from math import prod
 from typing import Any
 
+from sparsenet.config.read import parse_yaml
 from sparsenet.config.sweep import AUTO, Method, SweepConfig
 from sparsenet.errors import ConfigError, suggested
 
@@ -56,7 +58,7 @@ def settings_of(sweep: SweepConfig, net: str, weighted: Sequence[str]) -> list[S
     """Every combination, in the order of the file; `net` names the only method where none is.
 
     Raises ConfigError for sets of layers that the net, whose layers with weights are `weighted`,
-    does not have, and for more than 10,000 combinations.
+    does not have, for a key without a value, and for more than 10,000 trials.
     """
     sets = dict(sweep.layers) or {"all": tuple(weighted)}
     for name, members in sets.items():
@@ -66,23 +68,42 @@ def settings_of(sweep: SweepConfig, net: str, weighted: Sequence[str]) -> list[S
                 raise ConfigError(f"layers.{name}: {words}")
     methods = dict(sweep.methods) or {net: Method()}
     found: list[Setting] = []
+    trials = 0
     for name, rule in methods.items():
         for layers, members in sets.items() if rule.on_layers else [("", ())]:
-            found += _of_method(sweep, name, rule, layers, tuple(members))
-            if len(found) * len(sweep.seeds) > MOST_TRIALS:
+            trials += _trials(sweep, rule)
+            if trials > MOST_TRIALS:
                 raise ConfigError(f"methods.{name}: more than {MOST_TRIALS:,} trials")
+            found += _of_method(sweep, name, rule, layers, tuple(members))
     return found
+
+
+def _trials(sweep: SweepConfig, rule: Method) -> int:
+    """How many trials a method is on one set of layers, without those that find a range."""
+    combinations = prod(len(values) for values in _axes(sweep, rule).values())
+    return combinations * (rule.points if rule.automatic else 1) * len(sweep.seeds)
+
+
+def _axes(sweep: SweepConfig, rule: Method) -> dict[str, list[Any]]:
+    """The values of each key that a method sets, the one that is to be found left out."""
+    axes = {key: _values(value) for key, value in (sweep.set | rule.set).items()}
+    axes |= {key: _values(value) for key, value in _by_layer(rule).items()}
+    for key, values in axes.items():
+        if not values:
+            raise ConfigError(f"{key}: has no value")
+    if "random_seed" in axes:
+        raise ConfigError("random_seed: is what seeds are for, or --seeds")
+    return axes if rule.prune is None else axes | {"prune": list(rule.prune)}
+
+
+def _by_layer(rule: Method) -> dict[str, Any]:
+    return {key: value for key, value in (rule.regularization or {}).items() if value != AUTO}
 
 
 def _of_method(
     sweep: SweepConfig, name: str, rule: Method, layers: str, members: tuple[str, ...]
 ) -> Iterator[Setting]:
-    axes = {key: _values(value) for key, value in (sweep.set | rule.set).items()}
-    regularization = dict(rule.regularization or {})
-    by_layer = {key: value for key, value in regularization.items() if value != AUTO}
-    axes |= {key: _values(value) for key, value in by_layer.items()}
-    if rule.prune is not None:
-        axes["prune"] = list(rule.prune)
+    axes, by_layer = _axes(sweep, rule), _by_layer(rule)
     several = [key for key, values in axes.items() if len(values) > 1]
     shown = [*several, *(["prune"] if rule.prune is not None and "prune" not in several else [])]
     automatic = rule.automatic
@@ -103,6 +124,7 @@ def _values(value: Any) -> list[Any]:
 
 def _yaml(value: Any) -> str:
     """A value as the YAML of a `--set` argument: JSON, which YAML contains, but for plain texts."""
-    if isinstance(value, str) and re.fullmatch(r"[\w.%/-]+", value):
-        return value
-    return json.dumps(value)
+    plain = isinstance(value, str) and re.fullmatch(r"[\w.%/-]+", value)
+    if plain and parse_yaml(value, "").data == value:
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)

@@ -14,18 +14,20 @@ import torch
 
 from sparsenet.amounts import percentage
 from sparsenet.checkpoint import is_checkpoint, load_checkpoint
-from sparsenet.config.constraints import weight_shapes
+from sparsenet.config.constraints import declared_balls, weight_shapes
 from sparsenet.config.graph import has_phase, in_phase
 from sparsenet.config.load import Configuration, from_data
 from sparsenet.config.solver import SolverConfig
 from sparsenet.errors import ConfigError, Problem, suggested
+from sparsenet.layers.base import WeightedLayer
 from sparsenet.regularization.regularizers import L0
 from sparsenet.solver.lr_policies import learning_rate
+from sparsenet.storage.report import human_bytes
 from sparsenet.studies.strategies import STRATEGIES, Counts, Found, Strategy
 from sparsenet.studies.study import StudyOptions
 from sparsenet.studies.targets import Size, Target, target_of
 from sparsenet.trials.trial import Trial
-from sparsenet.workflows.build import memory_with, restored_net
+from sparsenet.workflows.build import memory_with, promised_memory, restored_net
 from sparsenet.workflows.constraining import l0_beside
 
 _GROUP = "all"
@@ -60,7 +62,12 @@ class Plan:
         if options.strategy not in STRATEGIES:
             hint = suggested(options.strategy, STRATEGIES)
             raise ConfigError(f"--strategy {options.strategy}: there is none such{hint}")
+        self._projected = _projected(configuration, self.shapes)
         self.base = _unconstrained(configuration, self.shapes)
+        net = self.base.solver.net
+        bounds = {ball.name: ball.t for ball in declared_balls(net) if ball.t is not None}
+        kept = promised_memory(net, bounds).layers
+        self._others = {m.name: m.nonzeros for m in kept if m.name not in self.sizes}
         self.base_lr = options.base_lr or _last_rate(self.base.solver)
         self.dense = self.size(self.sizes)
         self.target: Target = target_of(options.target, self.dense)
@@ -81,8 +88,8 @@ class Plan:
         }
 
     def size(self, counts: Counts) -> Size:
-        """The size of a net whose searched layers have these nonzeros."""
-        return Size.of(memory_with(self.base.solver.net, counts))
+        """The size of a net whose searched layers have these nonzeros, besides the others."""
+        return Size.of(memory_with(self.base.solver.net, self._others | counts))
 
     def first(self) -> Trial:
         """The network that the search starts from."""
@@ -122,9 +129,10 @@ class Plan:
                 continue
             rule = l0_beside(getattr(layer, "regularization", None), self.base.solver)
             if shared:
+                rule |= next(iter(self._projected.values()), {})
                 rule |= {"group": _GROUP, "t": sum(counts.values())}
             else:
-                rule |= {"t": counts[name]}
+                rule |= self._projected.get(name, {}) | {"t": counts[name]}
             keys["regularization"] = rule
         return data
 
@@ -147,9 +155,10 @@ class Plan:
         if self.target.met(least):
             return
         fixed = [name for name in weight_shapes(self.base.solver.net) if name not in self.sizes]
-        kept = f", with {', '.join(fixed)} as they are" if fixed else ""
-        biases = memory_with(self.base.solver.net, {}).biases
-        of = f", {biases} of them biases of 4 bytes" if biases and self.target.bytes else ""
+        kept = f", with {', '.join(fixed)} as they are," if fixed else ""
+        memory = memory_with(self.base.solver.net, {})
+        dense = human_bytes(memory.total.bytes["best"] - memory.weights.bytes["best"])
+        of = f", {dense} of them for biases and the like" if self.target.nonzeros is None else ""
         raise ConfigError(
             f"{self.target.flag}: cannot be met: one weight a layer{kept} comes to {least.words()}"
             f"{of}"
@@ -197,6 +206,20 @@ def _cut(text: str) -> Fraction:
     if share is None or not 0 < share < 1:
         raise ConfigError(f"--cut {text}: is not a percentage above 0% and below 100%, such as 20%")
     return share
+
+
+def _projected(
+    configuration: Configuration, searched: Mapping[str, object]
+) -> dict[str, dict[str, Any]]:
+    """How the layers that are searched over and have an l0 already are projected."""
+    kept = {"interval", "velocity"}
+    return {
+        layer.name: layer.regularization.model_dump(include=kept)
+        for layer in configuration.solver.net.layers
+        if isinstance(layer, WeightedLayer)
+        and layer.name in searched
+        and isinstance(layer.regularization, L0)
+    }
 
 
 def _unconstrained(configuration: Configuration, searched: Mapping[str, object]) -> Configuration:

@@ -30,7 +30,6 @@ def bracket() -> Bracket:
         power *= _FACTOR
         if power > _MOST:
             raise NoRangeError(f"at {_MOST:g} the network is not empty yet")
-    strong = power
     weak = min(found)
     while found[weak] < DENSE:
         weak /= _FACTOR
@@ -38,6 +37,7 @@ def bracket() -> Bracket:
             raise NoRangeError(f"at {_LEAST:g} the network is not dense yet")
         found[weak] = yield weak
     weak = max(power for power, density in found.items() if density >= DENSE)
+    strong = min(power for power, density in found.items() if density <= EMPTY)
     if strong / weak > _FACTOR * 1.01:
         if (yield weak * sqrt(_FACTOR)) >= DENSE:
             weak *= sqrt(_FACTOR)

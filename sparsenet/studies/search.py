@@ -36,7 +36,7 @@ class SearchResult:
     @property
     def text(self) -> str:
         """The path as a table for the reader."""
-        return path_table(self.strategy, self.path)
+        return path_table(self.strategy, self.path, self.candidates[-1].spent)
 
     @property
     def document(self) -> dict[str, Any]:

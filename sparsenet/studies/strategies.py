@@ -104,7 +104,7 @@ class Greedy(Strategy):
         """Cut each layer by itself."""
         cuts = self.cuts(current.counts)
         found = search.train(current, list(cuts.items()), shared=False)
-        return max(found, key=lambda it: (it.accuracy, -it.result.nonzeros), default=None)
+        return _best(found)
 
     def fewest(self, counts: Counts) -> int:
         """One for each layer that can lose a weight."""
@@ -143,7 +143,7 @@ class Lazy(Greedy):
         fresh = [layer for layer in cuts if layer not in self._bounds]
         tried = self._tried(search, current, cuts, fresh)
         while cuts:
-            best = max(tried.values(), key=lambda it: it.accuracy, default=None)
+            best = _best([tried[layer] for layer in cuts if layer in tried])
             rest = [layer for layer in cuts if layer not in tried]
             ahead = max(rest, key=self._bounds.__getitem__, default=None)
             if ahead is None or (best and self._bounds[best.layer] >= self._bounds[ahead]):
@@ -176,7 +176,9 @@ class _Whole(Strategy):
         if total <= least:
             return None
         sizes = {layer: _product(shape) for layer, shape in search.shapes.items()}
-        counts = self.spread(max(least, int(self.kept * total)), search.shapes, sizes)
+        asked = max(least, int(self.kept * total))
+        most = sizes if self.shared else current.counts
+        counts = _within(self.spread(asked, search.shapes, sizes), asked, most)
         [found] = search.train(current, [("", counts)], shared=self.shared)
         return found
 
@@ -189,9 +191,8 @@ class _Whole(Strategy):
         return {layer: self.cut(count) for layer, count in counts.items()}
 
     def spread(self, total: int, shapes: Mapping[str, tuple[int, ...]], sizes: Counts) -> Counts:
-        """The counts of the layers, `total` together, at equal density."""
-        parts = spread(total, list(sizes.values()))
-        return _at_least_one(dict(zip(sizes, parts, strict=True)))
+        """The counts of the layers, `total` together, at equal density, some perhaps 0."""
+        return dict(zip(sizes, spread(total, list(sizes.values())), strict=True))
 
 
 @register
@@ -223,7 +224,7 @@ class ErdosRenyiKernel(_Whole):
     help = "density by the Erdos-Renyi-Kernel rule: small layers stay denser"
 
     def spread(self, total: int, shapes: Mapping[str, tuple[int, ...]], sizes: Counts) -> Counts:
-        """The counts of the layers, at most `total` together."""
+        """The counts of the layers, at most `total` together, some perhaps 0."""
         raw = {layer: Fraction(sum(shape), _product(shape)) for layer, shape in shapes.items()}
         dense: set[str] = set()
         while True:
@@ -234,14 +235,25 @@ class ErdosRenyiKernel(_Whole):
             if not full:
                 break
             dense |= full
-        counts = {
+        return {
             layer: sizes[layer] if layer in dense else int(scale * rest[layer]) for layer in sizes
         }
-        return _at_least_one(counts)
 
 
-def _at_least_one(counts: Counts) -> Counts:
-    return {layer: max(1, count) for layer, count in counts.items()}
+def _best(found: Sequence[Found]) -> Found | None:
+    return max(found, key=lambda it: (it.accuracy, -it.result.nonzeros), default=None)
+
+
+def _within(counts: Counts, total: int, most: Counts) -> Counts:
+    """The counts, but each at least one and at most its `most`, and in all at most `total`.
+
+    What the layers that would have none get is taken from the largest.
+    """
+    kept = {layer: max(1, min(count, most[layer])) for layer, count in counts.items()}
+    while (excess := sum(kept.values()) - total) > 0:
+        largest = max(kept, key=kept.__getitem__)
+        kept[largest] = max(1, kept[largest] - excess)
+    return kept
 
 
 def _product(shape: Sequence[int]) -> int:

@@ -139,9 +139,13 @@ def read_study(folder: StudyFolder) -> dict[str, Any] | None:
         found = json.loads(folder.study.read_text(encoding="utf-8"))
         if isinstance(found["settings"], dict) and isinstance(found["configuration"], dict):
             return dict(found)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
-    raise ConfigError(f"{folder.study} is not a study's; choose another folder by --output")
+    raise _not_a_study(folder)
+
+
+def _not_a_study(folder: StudyFolder) -> ConfigError:
+    return ConfigError(f"{folder.study} is not a study's; choose another folder by --output")
 
 
 def require_same_study(
@@ -151,7 +155,11 @@ def require_same_study(
     found = read_study(folder)
     if found is None:
         return
-    if differing := differing_keys(_compared(found, free), _compared(document, free)):
+    try:
+        theirs = _compared(found, free)
+    except (KeyError, TypeError, AttributeError):
+        raise _not_a_study(folder) from None
+    if differing := differing_keys(theirs, _compared(document, free)):
         raise ConfigError(
             f"{folder.path} holds another study, which differs in {', '.join(differing)}: "
             "choose another folder by --output"

@@ -72,8 +72,8 @@ def sweep(name: Path, spec: SweepConfig, options: SweepOptions, show: Show) -> S
         "set_over": list(options.overrides)
     }
     document = document_of("sweep", plan.solver, plan.configuration, settings)
+    fixed = plan.fixed()
     with open_study(folder, document, options.study, show) as engine:
-        fixed = plan.fixed()
         show.expected(*plan.expected(fixed))
         found, ranges = _Ranges(plan, engine).found()
         planned = [*fixed, *found]
@@ -104,7 +104,8 @@ class _Ranges:
             tried += trials
             for (place, setting), result in zip(now, results, strict=True):
                 search = searches[place][1]
-                following = self._answered(search, setting, _density(result, setting.acts_on))
+                density = _density(result, setting.acts_on)
+                following = self._answered(search, searches[place][0], density)
                 if isinstance(following, tuple):
                     ends[place] = following
                     del asked[place]

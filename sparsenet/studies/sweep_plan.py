@@ -32,11 +32,28 @@ class SweepPlan:
         self.configuration = read_solver(self.solver, self.overrides)
         shapes = weight_shapes(self.configuration.solver.net)
         self.settings = settings_of(spec, self.configuration.solver.net.name, list(shapes))
+        self._require_no_axis_set()
         phases: tuple[Phase, ...] = ("VAL", "TEST")
         self.measured: tuple[Phase, ...] = ("TRAIN", *phases) if spec.training_accuracy else phases
         self.automatic = [setting for setting in self.settings if setting.automatic]
         for setting in self.automatic:
             self.trial(setting.at(1.0), spec.seeds[0])  # it is wrong now or never
+
+    def _require_no_axis_set(self) -> None:
+        """Raise ConfigError for a --set of what the trials differ in: rows would be mislabelled."""
+        given: dict[str, set[str]] = {}
+        for setting in self.settings:
+            for argument in setting.overrides:
+                key, _, value = argument.partition("=")
+                given.setdefault(key, set()).add(value)
+        found = {path for setting in self.settings for path in setting.automatic}
+        differing = {key for key, values in given.items() if len(values) > 1} | found
+        for argument in self.overrides:
+            key = argument.partition("=")[0]
+            if key == "random_seed":
+                raise ConfigError(f"--set {argument}: is what --seeds is for")
+            if key in differing:
+                raise ConfigError(f"--set {argument}: the sweep has values of its own for {key}")
 
     @property
     def folder(self) -> Path:

@@ -62,14 +62,15 @@ def _line(row: Row, axes: Sequence[str]) -> dict[str, object]:
 def sweep_table(rows: Sequence[Row], ranges: Sequence[str]) -> str:
     """Mean and standard deviation over the seeds, a line for each setting; then the ranges."""
     axes = _axes(rows)
-    groups: dict[tuple[object, ...], list[Row]] = {}
+    groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         setting = row.setting
-        key = (setting.method, setting.layers, *(setting.columns.get(axis, "") for axis in axes))
+        values = (str(setting.columns.get(axis, "")) for axis in axes)
+        key = (setting.method, setting.layers, *values)
         groups.setdefault(key, []).append(row)
     names = [axis.rpartition(".")[2] for axis in axes]
     head = ["method", "layers", *names, "seeds", "nonzeros", "dens%", *_PHASES]
-    body = [[*map(str, key), *_cells(same)] for key, same in groups.items()]
+    body = [[*key, *_cells(same)] for key, same in groups.items()]
     table = _filled([head, *body])
     lines = aligned(table, left=(0, 1) if "layers" in table[0] else (0,))
     notes = ["Accuracies in %, mean and standard deviation over the seeds.", *ranges]

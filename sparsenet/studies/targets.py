@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from sparsenet.amounts import percentage
 from sparsenet.errors import ConfigError
@@ -96,7 +97,7 @@ def _share(flag: str, text: str, weights: int) -> int:
     return int(share * weights)
 
 
-def _positive(flag: str, text: str) -> float:
-    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text) or float(text) < 1:
+def _positive(flag: str, text: str) -> Fraction:
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text) or Fraction(text) < 1:
         raise ConfigError(f"{flag}: is not a number from 1, such as 10")
-    return float(text)
+    return Fraction(text)

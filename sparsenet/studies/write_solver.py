@@ -9,7 +9,8 @@ from sparsenet.config.constraints import weight_shapes
 from sparsenet.config.load import from_data
 from sparsenet.config.read import write_yaml
 from sparsenet.errors import ConfigError
-from sparsenet.files import write_text
+from sparsenet.files import FileError, write_text
+from sparsenet.regularization.regularizers import L0
 from sparsenet.results.rows import Point
 from sparsenet.storage.report import human_bytes
 from sparsenet.studies.distribution import searched
@@ -38,8 +39,15 @@ def write_solver(folder: StudyFolder, size: str) -> Path:
         raise ConfigError(f"--write-solver {size}: {words}; let it go on to a smaller budget")
     best = max(fitting, key=lambda point: (point.val_accuracy, -point.bytes))
     configuration = from_data(study["configuration"], str(folder.study))
-    sizes = {n: prod(shape) for n, (_, shape) in weight_shapes(configuration.solver.net).items()}
-    counts = {name: max(1, t) for name, t in best.counts.items() if t < sizes[name]}
+    layers = weight_shapes(configuration.solver.net)
+    sizes = {name: prod(shape) for name, (_, shape) in layers.items()}
+    if any(t > sizes.get(name, 0) for name, t in best.counts.items()):
+        raise FileError(f"{folder.accepted}: is of another net than {folder.study.name} beside it")
+    counts = {
+        name: max(1, t)
+        for name, t in best.counts.items()
+        if t < sizes[name] or isinstance(layers[name][0].regularization, L0)
+    }
     target = folder.solver(size.replace(" ", ""))
     data = constrained_configuration(configuration, counts).data
     write_text(target, _head(best, folder, sum(sizes.values())) + write_yaml(data))

@@ -66,8 +66,8 @@ def _member(keys: dict[str, Any], node: Node, graph: Graph, place: int) -> dict[
     name = f"{_MEMBER}{place}/{node.layer.name}"
     own = {key: value for key, value in keys.items() if key not in ("phase", "include")}
     wiring = {
-        "bottom": [_blob(blob, graph, place) for blob in node.bottoms],
-        "top": [_blob(blob, graph, place) for blob in node.tops],
+        "bottom": [_blob(blob, graph, place, node.index) for blob in node.bottoms],
+        "top": [f"{_MEMBER}{place}/{blob}" for blob in node.tops],
     }
     rule = own.get("regularization")
     if rule is not None and "group" in rule:
@@ -75,8 +75,10 @@ def _member(keys: dict[str, Any], node: Node, graph: Graph, place: int) -> dict[
     return {**own, "name": name, **wiring}
 
 
-def _blob(name: str, graph: Graph, place: int) -> str:
-    return name if name in graph.data.top else f"{_MEMBER}{place}/{name}"
+def _blob(name: str, graph: Graph, place: int, before: int) -> str:
+    """What layer `before` of a member reads by this name: the data's blob till it is rewritten."""
+    written = any(name in node.tops for node in graph.nodes if node.index < before)
+    return f"{_MEMBER}{place}/{name}" if written or name not in graph.data.top else name
 
 
 def _mean(end: Node, members: int) -> list[dict[str, Any]]:
@@ -95,13 +97,16 @@ def _judges(graph: Graph, layers: Sequence[dict[str, Any]], end: Node) -> list[d
     """The accuracies and the loss, of the mean."""
     judged = [n for n in graph.nodes if n.layer.is_accuracy and n.bottoms[0] == end.bottoms[0]]
     accuracies = [
-        layers[node.index] | {"bottom": [AVERAGE, node.bottoms[1]], "top": list(node.tops)}
+        layers[node.index]
+        | {"bottom": [AVERAGE, _blob(node.bottoms[1], graph, 1, node.index)]}
+        | {"top": list(node.tops)}
         for node in judged
     ]
     kept = ("ignore_label", "normalization", "loss_weight")
     own = {key: value for key, value in layers[end.index].items() if key in kept}
     loss = {"name": end.layer.name, "type": "MultinomialLogisticLoss"}
-    return [*accuracies, loss | own | {"bottom": [AVERAGE, end.bottoms[1]], "top": list(end.tops)}]
+    bottoms = [AVERAGE, _blob(end.bottoms[1], graph, 1, end.index)]
+    return [*accuracies, loss | own | {"bottom": bottoms, "top": list(end.tops)}]
 
 
 def joined_checkpoint(configuration: Configuration, members: Sequence[Checkpoint]) -> Checkpoint:

@@ -49,7 +49,7 @@ def constrained_configuration(
         if isinstance(layer, WeightedLayer) and layer.name in counts:
             rule = l0_beside(layer.regularization, configuration.solver)
             keys["regularization"] = rule | {"t": counts[layer.name]}
-    return from_data(data, "--retrain")
+    return from_data(data, configuration.document.name)
 
 
 def check_same_run(folder: RunFolder, configuration: Configuration) -> None:

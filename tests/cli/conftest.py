@@ -1,4 +1,4 @@
-"""A solver file of the smallest net, in the working folder."""
+"""A solver file of the smallest net, in the working folder; and trials without processes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.inline import InlinePool
 from tests.small import write_solver
 
 Captured = pytest.CaptureFixture[str]
@@ -32,3 +33,9 @@ def solver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A solver file in the working folder."""
     monkeypatch.chdir(tmp_path)
     return write_solver(Path(), NET, SOLVER)
+
+
+@pytest.fixture
+def inline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trials of studies in this process."""
+    monkeypatch.setattr("sparsenet.studies.study.LocalPool", InlinePool)

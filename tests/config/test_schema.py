@@ -8,23 +8,29 @@ from sparsenet.cli.main import run
 from sparsenet.config.load import Configuration
 from sparsenet.config.net import NetConfig
 from sparsenet.config.read import read_yaml
-from sparsenet.config.schema import net_schema, solver_schema
+from sparsenet.config.schema import net_schema, solver_schema, sweep_schema
 from sparsenet.config.solver import SolverConfig
+from sparsenet.config.sweep import SweepConfig
+from sparsenet.record import check_record
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
 MALFORMED = Path(__file__).parent / "malformed"
 NET = jsonschema.Draft202012Validator(net_schema())
 SOLVER = jsonschema.Draft202012Validator(solver_schema())
+SWEEP = jsonschema.Draft202012Validator(sweep_schema())
 DATA = {"name": "in", "type": "Data", "source": "digits", "batch_size": 2}
 RAMP = {"from": "50%", "to": 5, "over": 10}
 
 
 def wrong(data) -> list[str]:
-    validator = NET if "layers" in data else SOLVER
+    validator = SWEEP if "solver" in data else NET if "layers" in data else SOLVER
     return ["/".join(map(str, error.absolute_path)) for error in validator.iter_errors(data)]
 
 
-@pytest.mark.parametrize("schema", [net_schema(), solver_schema()], ids=["net", "solver"])
+SCHEMAS = {"net": net_schema(), "solver": solver_schema(), "sweep": sweep_schema()}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 def test_they_are_schemas(schema):
     jsonschema.Draft202012Validator.check_schema(schema)
 
@@ -34,7 +40,7 @@ def test_shipped_configurations_are_valid(path):
     assert wrong(read_yaml(path).data) == []
 
 
-@pytest.mark.parametrize(("kind", "schema"), [("net", net_schema()), ("solver", solver_schema())])
+@pytest.mark.parametrize(("kind", "schema"), SCHEMAS.items())
 def test_the_command_prints_them(kind, schema, capsys):
     assert run(["schema", kind]) == 0
     assert json.loads(capsys.readouterr().out) == schema
@@ -204,3 +210,31 @@ def test_merged_configurations_are_valid(solver, load):
     config = load(solver({"conv1": {"regularization": {"type": "l0", "t": 5}}}))
     assert isinstance(config, Configuration)
     assert wrong(config.data) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "place"),
+    [
+        ({}, None),
+        ({"seeds": 3, "figure": "sweep", "training_accuracy": True}, None),
+        ({"seeds": [1, 2], "layers": {"a": "ip", "b": ["ip", "conv"]}}, None),
+        ({"set": {"a.b": [1, 2]}, "methods": {"m": {"set": {"c": "x"}}}}, None),
+        ({"methods": {"m": {"regularization": {"t": [5, "5%"]}, "threshold": 0}}}, None),
+        ({"methods": {"m": {"prune": ["5%", 7]}, "n": {"prune": "5%"}}}, None),
+        ({"seed": 1}, ""),
+        ({"seeds": []}, "seeds"),
+        ({"seeds": -1}, "seeds"),
+        ({"figure": "fig6"}, "figure"),
+        ({"layers": {"a": 5}}, "layers/a"),
+        ({"methods": {"m": {"points": 1}}}, "methods/m/points"),
+        ({"methods": {"m": {"prune": 0}}}, "methods/m/prune"),
+        ({"methods": {"m": {"sett": {}}}}, "methods/m"),
+    ],
+    ids=str,
+)
+def test_a_sweep_is_checked_as_its_record_checks_it(keys, place):
+    data = {"solver": "s.yaml", **keys}
+    wrong_at = ["/".join(map(str, error.absolute_path)) for error in SWEEP.iter_errors(data)]
+    assert wrong_at == ([] if place is None else [place])
+    sweep, problems = check_record(SweepConfig, data)
+    assert (sweep is None) == bool(problems) == (place is not None)

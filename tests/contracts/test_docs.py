@@ -7,6 +7,7 @@ import json
 import re
 import runpy
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +15,11 @@ import click
 import pytest
 import yaml
 
-import sparsenet.config.load  # noqa: F401  every record is defined by now
+import sparsenet.config.load  # noqa: F401  every record is defined by now, with that of sweeps
 from sparsenet.cli.main import cli
+from sparsenet.config.constraints import weight_shapes
 from sparsenet.config.load import load_net, load_solver
+from sparsenet.config.sweep import load_sweep
 from sparsenet.data.sources import SOURCES
 from sparsenet.layers import LAYERS
 from sparsenet.layers.fillers import FILLERS
@@ -24,6 +27,7 @@ from sparsenet.record import Record, field_names
 from sparsenet.regularization.regularizers import REGULARIZERS
 from sparsenet.solver.lr_policies import LR_POLICIES
 from sparsenet.solver.update import UPDATES
+from sparsenet.studies.grid import settings_of
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("README.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -58,9 +62,9 @@ def home_of(record: type[Record]) -> str:
                     or (title.startswith("Keys of") and re.search(rf"\b{name}\b", title))
                 ]
                 return "".join(found[title] for title in [name, *shared * (family is LAYERS)])
-    titles = {"SolverConfig": "Solver file", "NetConfig": "Net file"}
+    files = {"SolverConfig": "Solver file", "NetConfig": "Net file", "SweepConfig": "Sweep file"}
     spaced = re.sub(r"(?<=[a-z])([A-Z])", lambda match: f" {match[0].lower()}", record.__name__)
-    return found[titles.get(record.__name__, spaced)]
+    return found[files.get(record.__name__, spaced)]
 
 
 def test_the_configuration_page_is_current() -> None:
@@ -108,6 +112,19 @@ def test_the_net_with_blocks_of_the_page_loads(tmp_path: Path) -> None:
     convolutions = [name for name in names if name.endswith("conv")]
     assert len(convolutions) == 8
     assert (convolutions[0], convolutions[-1]) == ("layer1/0/conv", "layer2/4/conv")
+
+
+def test_the_sweep_of_the_page_is_one(tmp_path: Path) -> None:
+    [example] = [block for block in blocks(REFERENCE, "yaml") if block.startswith("solver: ")]
+    (tmp_path / "sweep.yaml").write_text(example, encoding="utf-8")
+    sweep = load_sweep(tmp_path / "sweep.yaml")
+    solver = load_solver(ROOT / sweep.solver)
+    settings = settings_of(sweep, "net", list(weight_shapes(solver.solver.net)))
+    counts = Counter(setting.method for setting in settings)
+    assert counts == {"dense": 2, "l0": 12, "l1": 4, "shrink": 8, "pruned": 12}
+    for setting in settings:
+        made = setting.at(1.0) if setting.automatic else setting
+        load_solver(ROOT / sweep.solver, made.overrides)
 
 
 def blocks(text: str, *languages: str) -> list[str]:
