@@ -6,6 +6,7 @@ import copy
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sparsenet.config.load import Configuration, from_data
 from sparsenet.errors import ConfigError
 from sparsenet.files import replacing, write_text
 from sparsenet.layers.data import Data
+from sparsenet.regularization.regularizers import L0
 from sparsenet.studies.distribution import DistributionOptions
 from sparsenet.studies.ensemble_report import Ensemble, ensemble_csv, ensemble_json, ensemble_table
 from sparsenet.studies.study import (
@@ -93,6 +95,7 @@ def ensemble(solver: Path, options: EnsembleOptions, show: Show) -> EnsembleResu
         "density": chosen.density,
         "members": list(options.members),
         "trials": options.trials,
+        "threads": options.study.threads,
     }
     document = document_of("ensemble", solver, configuration, settings)
     with open_study(folder, document, options.study, show, free=("members", "trials")) as engine:
@@ -110,13 +113,14 @@ def ensemble(solver: Path, options: EnsembleOptions, show: Show) -> EnsembleResu
 
 def _plan(configuration: Configuration, options: EnsembleOptions) -> list[_Planned]:
     """Every ensemble that is asked for. Raises ConfigError where one cannot be."""
-    if configuration.solver.stages:
-        raise ConfigError("stages: an ensemble's members have fixed constraints; leave stages out")
     for number in options.members:
         if not 1 <= number <= MOST_MEMBERS:
             raise ConfigError(f"--members {number}: from 1 to {MOST_MEMBERS} are possible")
     net = configuration.solver.net
-    shapes = {name: tuple(shape) for name, (_, shape) in weight_shapes(net).items()}
+    layers = weight_shapes(net)
+    shapes = {name: tuple(shape) for name, (_, shape) in layers.items()}
+    # An l0 of the solver's own, which has its t perhaps from a stage, gives way to the counts.
+    own = {n: prod(shapes[n]) for n, (it, _) in layers.items() if isinstance(it.regularization, L0)}
     whole = memory_with(net, {})
     planned = []
     for members in options.members:
@@ -125,7 +129,7 @@ def _plan(configuration: Configuration, options: EnsembleOptions) -> list[_Plann
             words = f"1/{members} of its {whole.total.params:,} parameters is too little for a net"
             raise ConfigError(f"--members {members}: {words} with biases and a weight a layer")
         counts = {} if members == 1 else options.distribution.counts(shapes, most)
-        constrained = constrained_configuration(configuration, counts)
+        constrained = constrained_configuration(configuration, own | counts)
         planned += [_one(constrained, members, trial) for trial in range(1, options.trials + 1)]
     return planned
 

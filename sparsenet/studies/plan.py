@@ -85,6 +85,7 @@ class Plan:
             "layers": list(self.shapes),
             "weights": None if weights is None else str(weights),
             "target": self.target.flag,
+            "threads": self.options.study.threads,
         }
 
     def size(self, counts: Counts) -> Size:

@@ -68,9 +68,8 @@ def sweep(name: Path, spec: SweepConfig, options: SweepOptions, show: Show) -> S
     """
     plan = SweepPlan(name, spec, options.overrides)
     folder = StudyFolder(options.study.output or plan.folder)
-    settings = spec.model_dump(mode="json", exclude={"solver"}) | {
-        "set_over": list(options.overrides)
-    }
+    settings = spec.model_dump(mode="json", exclude={"solver"})
+    settings |= {"set_over": list(options.overrides), "threads": options.study.threads}
     document = document_of("sweep", plan.solver, plan.configuration, settings)
     fixed = plan.fixed()
     with open_study(folder, document, options.study, show) as engine:

@@ -113,6 +113,23 @@ def test_one_net_is_the_dense_one_as_it_is(home: Path, printed: tuple[int, str, 
     assert (home / "out" / "ensemble-1-trial1.pt").read_bytes() == path.read_bytes()
 
 
+def test_an_l0_and_stages_of_the_solvers_own_give_way(
+    home: Path, inline: None, capsys: Captured
+) -> None:
+    staged = [
+        "--set",
+        "regularization.ip={type: l0}",
+        "--set",
+        "regularization.ip1={type: l0, t: 9}",
+    ]
+    staged += ["--set", "stages=[{t: {ip: 5}}]"]
+    asked = ["--members", "1,2", "--t", "ip1=90", *staged]
+    assert typed(home, *asked, output="staged") == 0
+    counted = [row["nonzeros"] for row in rows(home, "staged")]
+    dense, sparse = WEIGHTS + OTHERS, 90 + 40 + OTHERS
+    assert counted == [str(each) for each in (dense, dense, sparse, sparse, 2 * sparse)]
+
+
 def test_the_same_command_again_trains_nothing(
     home: Path, printed: tuple[int, str, str], capsys: Captured
 ) -> None:
@@ -170,10 +187,6 @@ ERRORS: list[tuple[list[str], str]] = [
     (["--members", "14", "--t", "ip1=1,ip=1"], "--members 14: 1/14 of its 318 parameters is too"),
     (["--members", "2", "--from", "{home}"], "{home}: is not the folder of a search"),
     (
-        ["--members", "2", "--density", "5%", "--set", "stages=[{until: {iters: 5}}]"],
-        "stages: an ensemble's members have fixed constraints; leave stages out",
-    ),
-    (
         ["--members", "2", "--density", "5%", "--set", "net.layers.loss.phase=TRAIN"],
         "{home}/solver.yaml: the net has 0 SoftmaxWithLoss in its tests",
     ),
@@ -196,5 +209,7 @@ def test_a_usage_error_writes_nothing(
 def test_a_folder_of_another_ensemble(
     home: Path, printed: tuple[int, str, str], capsys: Captured
 ) -> None:
-    assert typed(home, "--members", 2, "--density", "30%", "--set", "base_lr=0.1") == 2
-    assert "differs in settings.density, configuration.base_lr:" in capsys.readouterr().err
+    other = ["--density", "30%", "--threads", 2, "--set", "base_lr=0.1"]
+    assert typed(home, "--members", 2, *other) == 2
+    differing = "settings.density, settings.threads, configuration.base_lr:"
+    assert f"differs in {differing}" in capsys.readouterr().err
