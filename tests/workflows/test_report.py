@@ -157,7 +157,7 @@ DAMAGES: list[tuple[str, str, Callable[[str], str], str]] = [
      ":3: round: 'x' is not a whole number"),
     ("search", "front.csv", lambda text: text.partition("\n")[0] + "\n", ": has no row"),
     ("search", "study.json", lambda text: text[:-1], ": not JSON"),
-    ("search", "study.json", lambda text: text.replace("5000", "[" * 500 + "]" * 500),
+    ("search", "study.json", lambda text: text.replace("5000", "[" * 100_000 + "]" * 100_000),
      ": nested too deeply"),
     ("search", "study.json", lambda text: text.replace('"search"', '"sear"'),
      ": command: 'sear' is not search, ensemble or sweep"),
