@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sparsenet.trials.result import Result
 
+_HUGE = 1e9  # the loss of a network that is about to diverge
+
 
 def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
     """Rows of the same columns as a CSV file, with its header."""
@@ -27,8 +29,10 @@ def score_columns(result: Result, phases: Sequence[str]) -> dict[str, str]:
 
 
 def decimal(value: float | None) -> str:
-    """A number with six decimals, empty where there is none."""
-    return "" if value is None else f"{value:.6f}"
+    """A number with six decimals, a huge one with six digits; empty where there is none."""
+    if value is None:
+        return ""
+    return f"{value:.6f}" if abs(value) < _HUGE else f"{value:.5e}"
 
 
 def percent(accuracy: float | None) -> str:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sparsenet.results.fields import Fields
 from sparsenet.studies.words import csv_text, decimal, percent, score_columns, spread
 from sparsenet.trials.result import Result
 
@@ -45,6 +46,13 @@ def test_columns_are_fractions_and_empty_where_there_is_none() -> None:
 def test_six_decimals(value: float) -> None:
     assert abs(float(decimal(value)) - value) <= 0.5000001e-6
     assert len(decimal(value).partition(".")[2]) == 6
+
+
+@given(st.floats(1e9, 3.4e38))
+def test_of_a_huge_loss_six_digits_that_are_read_back(value: float) -> None:
+    text = decimal(value)
+    assert float(text) == pytest.approx(value, rel=5e-6)
+    assert Fields("here", {"val_loss": text}).number("val_loss") == float(text)
 
 
 @pytest.mark.parametrize(("value", "text"), [(None, "-"), (0.0, "0.00"), (0.98765, "98.77")])
