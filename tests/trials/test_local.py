@@ -26,7 +26,7 @@ layers:
     source: digits
     split: 100
     batch_size: 16
-    transform: {scale: 0.0625}
+    transform: {scale: 0.00390625}
   - {name: ip1, type: InnerProduct, num_output: 12, weight_filler: {type: xavier}}
   - {name: ip2, type: InnerProduct, num_output: 10, weight_filler: {type: xavier}}
   - {name: accuracy, type: Accuracy, bottom: [ip2, label], phase: TEST}
