@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 from sparsenet.errors import ConfigError
@@ -89,9 +90,4 @@ def searched(folder: Path) -> list[Point]:
 
 
 def _sizes(shapes: Shapes) -> dict[str, int]:
-    sizes = {}
-    for name, shape in shapes.items():
-        sizes[name] = 1
-        for extent in shape:
-            sizes[name] *= extent
-    return sizes
+    return {name: prod(shape) for name, shape in shapes.items()}

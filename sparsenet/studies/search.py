@@ -22,7 +22,7 @@ from sparsenet.trials.show import Show
 
 @dataclass(frozen=True)
 class SearchResult:
-    """All candidates in order, those of the accepted path, and the files written."""
+    """All candidates in order, the network that the search starts from first."""
 
     folder: StudyFolder
     candidates: tuple[Candidate, ...]

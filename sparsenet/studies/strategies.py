@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 from typing import ClassVar, Protocol, TypeVar
 
 from sparsenet.storage.accounting import spread
@@ -175,7 +176,7 @@ class _Whole(Strategy):
         least = len(current.counts)
         if total <= least:
             return None
-        sizes = {layer: _product(shape) for layer, shape in search.shapes.items()}
+        sizes = {layer: prod(shape) for layer, shape in search.shapes.items()}
         asked = max(least, int(self.kept * total))
         most = sizes if self.shared else current.counts
         counts = _within(self.spread(asked, search.shapes, sizes), asked, most)
@@ -225,7 +226,7 @@ class ErdosRenyiKernel(_Whole):
 
     def spread(self, total: int, shapes: Mapping[str, tuple[int, ...]], sizes: Counts) -> Counts:
         """The counts of the layers, at most `total` together, some perhaps 0."""
-        raw = {layer: Fraction(sum(shape), _product(shape)) for layer, shape in shapes.items()}
+        raw = {layer: Fraction(sum(shape), prod(shape)) for layer, shape in shapes.items()}
         dense: set[str] = set()
         while True:
             left = total - sum(sizes[layer] for layer in dense)
@@ -254,10 +255,3 @@ def _within(counts: Counts, total: int, most: Counts) -> Counts:
         largest = max(kept, key=kept.__getitem__)
         kept[largest] = max(1, kept[largest] - excess)
     return kept
-
-
-def _product(shape: Sequence[int]) -> int:
-    product = 1
-    for extent in shape:
-        product *= extent
-    return product

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def document_of(
     layers = {
         name: {
             "shape": list(shape),
-            "weights": _product(shape),
+            "weights": prod(shape),
             "biases": shape[0] if layer.has_bias else 0,
         }
         for name, (layer, shape) in shapes.items()
@@ -79,13 +80,6 @@ def document_of(
         "settings": dict(settings),
         "configuration": configuration.data,
     }
-
-
-def _product(shape: Collection[int]) -> int:
-    product = 1
-    for extent in shape:
-        product *= extent
-    return product
 
 
 @contextmanager
