@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from sparsenet.checkpoint import CheckpointError
 from sparsenet.errors import ConfigError
 from sparsenet.files import FileError
 from sparsenet.plots.style import FORMATS
@@ -19,14 +18,12 @@ from sparsenet.results.captions import CAPTIONS
 from sparsenet.workflows import plot_figures
 from sparsenet.workflows.plot import Drawn, PlotOptions, draw_all, plot
 from sparsenet.workflows.plot_figures import FIGURES
+from tests.plots.runs import write_runs
 from tests.plots.studies import (
-    filters,
-    sparse_filters,
     write_convergence,
     write_csv,
     write_datasize,
     write_metrics,
-    write_model,
     write_search,
     write_study,
     write_sweep,
@@ -36,14 +33,6 @@ from tests.report import samples
 
 SVG = ("svg",)
 EVERY_FIGURE = pytest.mark.parametrize("name", FIGURES)
-
-
-def write_runs(folder: Path) -> list[Path]:
-    """A dense and a sparse run."""
-    dense = filters()
-    write_model(folder / "dense" / "best.pt", {"conv1": dense, "conv2": filters(8, 4, 3)})
-    write_model(folder / "sparse" / "final.pt", {"conv1": sparse_filters(dense, 20)})
-    return [folder / "dense", folder / "sparse"]
 
 
 def sources(name: str, folder: Path) -> list[Path]:
@@ -235,36 +224,6 @@ def test_a_damaged_log_is_named_with_its_line(tmp_path: Path) -> None:
     log.write_text(json.dumps({"iter": 0, "loss": 1}) + "\n{\n")
     with pytest.raises(FileError, match=re.escape(f"{log}:2: not JSON")):
         draw_all(tmp_path)
-
-
-def test_filters_are_of_runs_or_checkpoints_and_of_any_convolution(tmp_path: Path) -> None:
-    dense, _ = write_runs(tmp_path)
-    model = dense / "best.pt"
-    [drawn] = plot([model, model], PlotOptions(layer="conv2", formats=SVG))
-    assert drawn.paths == (dense / "plots" / "filters.svg",)
-
-
-def test_a_layer_that_is_not_there_or_not_drawn(tmp_path: Path) -> None:
-    dense, sparse = write_runs(tmp_path)
-    with pytest.raises(ConfigError) as caught:
-        plot([dense, dense], PlotOptions(layer="conv3"))
-    assert str(caught.value) == (
-        f"--layer: conv3: is no convolution of {dense}/best.pt; did you mean 'conv2'?"
-    )
-    write_search(tmp_path / "search", rounds=1)
-    with pytest.raises(ConfigError, match="--layer: only the figure filters has one"):
-        plot([tmp_path / "search"], PlotOptions(layer="conv1"))
-    assert not (tmp_path / "search" / "plots").exists()
-    assert not (sparse / "plots").exists()
-
-
-def test_a_net_without_convolutions_and_a_file_that_is_no_checkpoint(tmp_path: Path) -> None:
-    model = write_model(tmp_path / "a.pt", {"ip": filters()[:, 0, 0]})
-    with pytest.raises(ConfigError, match=r"a\.pt: the net has no convolution"):
-        plot([model, model], PlotOptions(("filters",)))
-    (tmp_path / "b.pt").write_text("no")
-    with pytest.raises(CheckpointError):
-        plot([tmp_path / "b.pt", tmp_path / "b.pt"])
 
 
 def test_files_of_another_origin_are_kept(tmp_path: Path) -> None:
