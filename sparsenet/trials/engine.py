@@ -131,7 +131,13 @@ class Engine:
             if failed := self._failed(trial):
                 self._keep(todo.pop(key), Result(key, trial.label, trial.seed, failed=failed))
                 continue
-            running[self.pool.submit(self._order(todo.pop(key)))] = trial
+            running[self._submitted(todo.pop(key))] = trial
+
+    def _submitted(self, trial: Trial) -> Future[Outcome]:
+        try:
+            return self.pool.submit(self._order(trial))
+        except Exception as error:  # as when an idle process was killed
+            raise _ended(trial, error) from error
 
     def _failed(self, trial: Trial) -> str | None:
         """Why a trial cannot be made: one that it needs has failed."""
@@ -160,11 +166,7 @@ class Engine:
         try:
             outcome = future.result()
         except Exception as error:
-            # What the pool itself has to say: a process that was killed, a machine that is gone.
-            first = str(error).strip().partition("\n")[0]
-            words = f"{trial.label or trial.key}: its process ended: {first}"
-            advice = "with too little memory, fewer --jobs help; the same command goes on"
-            raise TrialError(f"{words}; {advice}") from error
+            raise _ended(trial, error) from error
         for warning in outcome.warnings:
             self.show.warn(f"{trial.label or trial.key}: {warning}")
         if outcome.line is not None:
@@ -188,3 +190,11 @@ class Engine:
         for future in done:
             with suppress(SparsenetError):
                 self._take(running[future], future)
+
+
+def _ended(trial: Trial, error: Exception) -> TrialError:
+    """What the pool itself has to say: a process that was killed, a machine that is gone."""
+    first = str(error).strip().partition("\n")[0]
+    words = f"{trial.label or trial.key}: its process ended: {first}"
+    advice = "with too little memory, fewer --jobs help; the same command goes on"
+    return TrialError(f"{words}; {advice}")

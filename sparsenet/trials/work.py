@@ -140,14 +140,12 @@ def _trained(order: Order, folder: RunFolder, reporter: Reporter) -> TrainResult
     """Train in the order's folder, from its newest whole snapshot where there is one."""
     found = find_snapshot("auto", folder, None, reporter)
     options = TrainOptions(
-        output=folder.path,
+        output=None if found else folder.path,
         weights=None if found else order.start,
         resume=str(found.path) if found else None,
         overwrite=found is None,
         device=order.device,
     )
-    if found:
-        options = dataclasses.replace(options, output=None)
     return train(folder.config, options, reporter)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,21 @@ def test_a_process_that_dies_is_an_error_with_advice(tmp_path: Path) -> None:
     said = str(raised.value)
     assert said.startswith("seed 1: its process ended: killed by SIGKILL; ")
     assert "fewer --jobs" in said
+
+
+def test_a_pool_that_takes_no_more_is_an_error_of_the_same_words(tmp_path: Path) -> None:
+    pool = FakePool(line, slots=1)
+    taken = pool.submit
+
+    def submit(order: Order) -> Future[Outcome]:
+        if pool.orders:
+            raise RuntimeError("a worker was killed")
+        return taken(order)
+
+    pool.submit = submit  # type: ignore[method-assign]
+    with pytest.raises(TrialError, match=r"^seed 2: its process ended: a worker was killed; "):
+        run(tmp_path, pool, [trial(1), trial(2)])
+    assert [one.key for one in read_results(StudyFolder(tmp_path))] == [trial(1).key]
 
 
 def test_a_stop_lets_the_running_ones_end_and_starts_no_more(tmp_path: Path) -> None:
