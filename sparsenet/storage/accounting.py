@@ -11,26 +11,25 @@ Collins & Kohli (2014), Appendix A, with these conventions:
   of batches, are no parameters, but stored as biases are: they count in the bytes of `total` alone.
 - The bytes of a total are sums over the layers. `best` is the sum of each layer's own best.
 - `ratio` = dense bytes / best bytes: how many times smaller than dense.
+- Where only the counts of the nonzeros are known, what a format takes is the most that it can take
+  with so many: relative indices depend on the places too.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
-import torch
+import numpy as np
 from torch import Tensor
 
-from sparsenet.storage.formats import (
-    FORMATS,
-    VALUE_BYTES,
-    Shape,
-    best_format,
-    checked_size,
-    floor_bytes,
-)
+from sparsenet.storage.encoded import cheapest
+from sparsenet.storage.floor import floor_bytes
+from sparsenet.storage.format import VALUE_BYTES, Shape, checked_size
+from sparsenet.storage.formats import FORMATS
+from sparsenet.storage.values import FLOAT32, Values
 
 SIZES = (*FORMATS, "best", "floor")
 """What sizes are given in bytes: by format, the best of them, and the floor below all."""
@@ -40,13 +39,17 @@ SIZES = (*FORMATS, "best", "floor")
 class LayerMemory:
     """One layer's weight of shape `shape` with so many nonzeros, and its number of biases.
 
-    Raises ValueError where the nonzeros are more than the weights, naming the layer.
+    `index` holds the bytes of the places by format, where they have been counted; `values` are how
+    the nonzeros are stored. Raises ValueError where the nonzeros are more than the weights, naming
+    the layer.
     """
 
     name: str
     shape: Shape
     nonzeros: int
     biases: int = 0
+    index: Mapping[str, int] = field(default_factory=dict)
+    values: Values = FLOAT32
 
     def __post_init__(self) -> None:
         try:
@@ -55,10 +58,14 @@ class LayerMemory:
             raise ValueError(f"{self.name}: {error}") from None
 
     @classmethod
-    def counted(cls, name: str, weight: Tensor, bias: Tensor | None = None) -> LayerMemory:
-        """The layer of a weight and bias as they are, the nonzeros counted from the values."""
-        nonzeros = int(torch.count_nonzero(weight))
-        return cls(name, tuple(weight.shape), nonzeros, 0 if bias is None else bias.numel())
+    def counted(
+        cls, name: str, weight: Tensor, biases: int = 0, values: Values = FLOAT32
+    ) -> LayerMemory:
+        """The layer of a weight as it is, the nonzeros and their places taken from the values."""
+        shape = tuple(weight.shape)
+        places = np.flatnonzero(weight.detach().cpu().reshape(-1).numpy())
+        index = {name: kind.index_bytes_of(places, shape) for name, kind in FORMATS.items()}
+        return cls(name, shape, len(places), biases, index, values)
 
     @property
     def params(self) -> int:
@@ -70,19 +77,28 @@ class LayerMemory:
         """t / N."""
         return self.nonzeros / self.params
 
-    @property
+    @cached_property
     def best(self) -> str:
         """Name of the format that takes the fewest bytes."""
-        return best_format(self.shape, self.nonzeros).name
+        return cheapest(self._index, self.shape, self.nonzeros, self.values).name
+
+    @cached_property
+    def _index(self) -> Mapping[str, int]:
+        most = {name: kind.index_bytes(self.shape, self.nonzeros) for name, kind in FORMATS.items()}
+        return most | dict(self.index)
 
     @cached_property
     def bytes(self) -> Mapping[str, int]:
         """Bytes of the weight by format, then the `best` of them and the `floor` below all."""
-        sizes = {name: kind.bytes(self.shape, self.nonzeros) for name, kind in FORMATS.items()}
-        return sizes | {
-            "best": min(sizes.values()),
-            "floor": floor_bytes(self.params, self.nonzeros),
+        rows = self.shape[0]
+        sizes = {
+            name: self._index[name]
+            + self.values.bytes(kind.stored(self.shape, self.nonzeros), rows)
+            for name, kind in FORMATS.items()
         }
+        least = self.values.bytes(self.nonzeros, rows)
+        floor = floor_bytes(self.params, self.nonzeros, least)
+        return sizes | {"best": sizes[self.best], "floor": floor}
 
 
 @dataclass(frozen=True)
@@ -170,12 +186,14 @@ class ModelMemory:
 
     @cached_property
     def dense_or_indexed(self) -> int:
-        """Bytes of the total with each layer's weight dense or indexed, whichever is smaller.
+        """Bytes of the total with each layer's weight dense or in 8 bytes a nonzero, the smaller.
 
-        That is how Collins & Kohli (2014), section 5.2, arrive at a quarter of AlexNet.
+        That is how Collins & Kohli (2014), section 5.2, arrive at a quarter of AlexNet: all indices
+        of 32 bits, all values float32.
         """
-        saved = sum(max(0, one.bytes["dense"] - one.bytes["indexed"]) for one in self.layers)
-        return self.total.bytes["dense"] - saved
+        rest = self.total.bytes["dense"] - self.weights.bytes["dense"]
+        sizes = (min(one.params, 2 * one.nonzeros) for one in self.layers)
+        return rest + VALUE_BYTES * sum(sizes)
 
 
 def spread(nonzeros: int, sizes: Sequence[int]) -> list[int]:

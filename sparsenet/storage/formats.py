@@ -1,68 +1,23 @@
-"""The storage formats of one weight, and the least any of them could take.
-
-Collins & Kohli (2014), Appendix A: values are float32 (4 bytes), and a memory is the best of its
-formats. Of N weights t are nonzero, which means `value != 0`: a negative zero is a zero, and comes
-back as +0.0 from every format, so that the format chosen never shows in the values. All else
-(subnormals, infinities, NaNs) comes back bit for bit. The weights are counted in row-major order of
-their shape, whatever their strides.
-
-A new format is one class with `@register` above it; tests/contracts then runs on it.
-"""
+"""The storage formats of one weight."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
-Shape = tuple[int, ...]
-Arrays = dict[str, Tensor]
-VALUE_BYTES = 4
-INDEX_BYTES = 4
-_LARGEST = 2**31 - 1  # an int32 index or row pointer reaches no further
+from sparsenet.storage.format import (
+    FORMATS,
+    Bytes,
+    Format,
+    Places,
+    Shape,
+    register,
+    require_bytes,
+    require_places,
+)
 
-
-class Format(ABC):
-    """One way to store a weight tensor: what it costs, and the arrays that cost exactly that."""
-
-    name: ClassVar[str]
-
-    @abstractmethod
-    def bytes(self, shape: Shape, nonzeros: int) -> int:
-        """Bytes of a weight of this shape with so many nonzeros.
-
-        Raises ValueError where `nonzeros` is not within 0 and the number of weights, or the shape
-        is not one of a weight.
-        """
-
-    @abstractmethod
-    def encode(self, weight: Tensor) -> Arrays:
-        """The arrays that store a float32 weight, on the CPU; raises ValueError for other dtypes.
-
-        Their bytes are those of `bytes(weight.shape, count_nonzero(weight))`.
-        """
-
-    @abstractmethod
-    def decode(self, arrays: Mapping[str, Tensor], shape: Shape) -> Tensor:
-        """The weight that `encode` was given, as a new float32 tensor on the CPU.
-
-        It trusts the arrays: a reader of files checks them before.
-        """
-
-
-F = TypeVar("F", bound=Format)
-FORMATS: dict[str, Format] = {}  # in order of preference where two cost the same
-
-
-def register(kind: type[F]) -> type[F]:
-    """Make a format known by its name; accounting and the contract tests then include it."""
-    FORMATS[kind.name] = kind()
-    return kind
+__all__ = ["FORMATS", "best_format"]
 
 
 @register
@@ -70,141 +25,194 @@ class Dense(Format):
     """Every weight, zero or not: 4 N bytes."""
 
     name = "dense"
+    every_weight = True
 
-    def bytes(self, shape: Shape, nonzeros: int) -> int:
-        """4 N."""
-        return VALUE_BYTES * checked_size(shape, nonzeros)
+    def index_bytes(self, shape: Shape, nonzeros: int) -> int:
+        """None."""
+        return 0
 
-    def encode(self, weight: Tensor) -> Arrays:
-        """`values` (N)."""
-        flat = _flat(weight)
-        return {"values": flat.masked_fill(flat == 0, 0.0)}
+    def index(self, places: Places, shape: Shape) -> Bytes:
+        """Empty."""
+        return np.empty(0, np.uint8)
 
-    def decode(self, arrays: Mapping[str, Tensor], shape: Shape) -> Tensor:
-        """The values, in their shape."""
-        return arrays["values"].clone().reshape(shape)
+    def places(self, index: Bytes, shape: Shape, nonzeros: int) -> Places:
+        """All of them."""
+        require_bytes(index, 0)
+        return np.arange(math.prod(shape))
 
 
 @register
 class Bitmask(Format):
-    """One bit a weight says whether it is nonzero, then the nonzeros: ceil(N/8) + 4 t bytes."""
+    """One bit a weight says whether it is nonzero, then the nonzeros: ceil(N/8) + 4 t bytes.
+
+    Weight 8 j + i is bit i of byte j, from the lowest.
+    """
 
     name = "bitmask"
 
-    def bytes(self, shape: Shape, nonzeros: int) -> int:
-        """ceil(N/8) + 4 t."""
-        return -(-checked_size(shape, nonzeros) // 8) + VALUE_BYTES * nonzeros
+    def index_bytes(self, shape: Shape, nonzeros: int) -> int:
+        """ceil(N/8)."""
+        return -(-math.prod(shape) // 8)
 
-    def encode(self, weight: Tensor) -> Arrays:
-        """`mask` (ceil(N/8), uint8; weight 8 j + i is bit i, from the lowest), `values` (t)."""
-        flat = _flat(weight)
-        mask = flat != 0
-        bits = np.packbits(mask.numpy(), bitorder="little")
-        return {"mask": torch.from_numpy(bits), "values": flat[mask]}
+    def index(self, places: Places, shape: Shape) -> Bytes:
+        """The mask."""
+        mask = np.zeros(math.prod(shape), np.bool_)
+        mask[places] = True
+        return np.packbits(mask, bitorder="little")
 
-    def decode(self, arrays: Mapping[str, Tensor], shape: Shape) -> Tensor:
-        """Zeros with the values where the mask's bits are set."""
-        size = math.prod(shape)
-        bits = np.unpackbits(arrays["mask"].numpy(), count=size, bitorder="little")
-        return (
-            torch.zeros(size)
-            .masked_scatter_(torch.from_numpy(bits).bool(), arrays["values"])
-            .reshape(shape)
-        )
+    def places(self, index: Bytes, shape: Shape, nonzeros: int) -> Places:
+        """Those of the bits that are set."""
+        require_bytes(index, self.index_bytes(shape, nonzeros))
+        places = np.flatnonzero(np.unpackbits(index, bitorder="little"))
+        if len(places) != nonzeros:
+            raise ValueError(f"a mask of {len(places):,} weights, where {nonzeros:,} are stored")
+        require_places(places, math.prod(shape))
+        return places
 
 
 @register
 class Indexed(Format):
-    """Each nonzero with its 32-bit place among the weights: 8 t bytes."""
+    """Each nonzero with its place among the weights, in the fewest of 1, 2 or 4 bytes.
+
+    At most 256 weights: 5 t bytes; at most 65,536: 6 t; otherwise 8 t, which is the paper's.
+    """
 
     name = "indexed"
 
-    def bytes(self, shape: Shape, nonzeros: int) -> int:
-        """8 t."""
-        checked_size(shape, nonzeros)
-        return (INDEX_BYTES + VALUE_BYTES) * nonzeros
+    def index_bytes(self, shape: Shape, nonzeros: int) -> int:
+        """t, 2 t or 4 t."""
+        return _narrowest(math.prod(shape)).itemsize * nonzeros
 
-    def encode(self, weight: Tensor) -> Arrays:
-        """`index` (t, int32, ascending), `values` (t)."""
-        flat = _flat(weight)
-        index = flat.nonzero().flatten()
-        return {"index": index.int(), "values": flat[index]}
+    def index(self, places: Places, shape: Shape) -> Bytes:
+        """The places, ascending, little-endian."""
+        return places.astype(_narrowest(math.prod(shape))).view(np.uint8)
 
-    def decode(self, arrays: Mapping[str, Tensor], shape: Shape) -> Tensor:
-        """Zeros with the values at their places."""
-        return _placed(arrays["values"], arrays["index"].long(), shape)
+    def places(self, index: Bytes, shape: Shape, nonzeros: int) -> Places:
+        """The places."""
+        require_bytes(index, self.index_bytes(shape, nonzeros))
+        places = _numbers(index, _narrowest(math.prod(shape)))
+        require_places(places, math.prod(shape))
+        return places
 
 
 @register
 class Csr(Format):
-    """Compressed sparse rows: 8 t + 4 (rows + 1) bytes.
+    """Compressed sparse rows in 32 bits: 8 t + 4 (rows + 1) bytes.
 
-    A row is what makes one output: all of a filter's or unit's weights, so that rows = shape[0].
-    It is never the smallest, being `indexed` and the row pointers; it is the one to compute from.
+    It is never the smallest; it is what libraries compute from.
     """
 
     name = "csr"
 
-    def bytes(self, shape: Shape, nonzeros: int) -> int:
-        """8 t + 4 (rows + 1)."""
-        checked_size(shape, nonzeros)
-        return (INDEX_BYTES + VALUE_BYTES) * nonzeros + INDEX_BYTES * (shape[0] + 1)
+    def index_bytes(self, shape: Shape, nonzeros: int) -> int:
+        """4 (rows + 1 + t)."""
+        return 4 * (shape[0] + 1 + nonzeros)
 
-    def encode(self, weight: Tensor) -> Arrays:
-        """`rows` (rows + 1, int32: where each row begins), `columns` (t, int32), `values` (t)."""
-        flat = _flat(weight)
-        index = flat.nonzero().flatten()
-        length = flat.numel() // weight.shape[0]
-        starts = torch.arange(weight.shape[0] + 1) * length
-        rows = torch.searchsorted(index, starts).int()
-        return {"rows": rows, "columns": (index % length).int(), "values": flat[index]}
+    def index(self, places: Places, shape: Shape) -> Bytes:
+        """Where each row begins among the nonzeros, and the end of the last; then the columns."""
+        length = math.prod(shape[1:])
+        rows = np.searchsorted(places, np.arange(shape[0] + 1) * length)
+        return np.concatenate([rows, places % length]).astype("<u4").view(np.uint8)
 
-    def decode(self, arrays: Mapping[str, Tensor], shape: Shape) -> Tensor:
-        """Zeros with each row's values at their columns."""
-        row = torch.arange(shape[0]).repeat_interleave(arrays["rows"].diff())
-        index = row * math.prod(shape[1:]) + arrays["columns"]
-        return _placed(arrays["values"], index, shape)
+    def places(self, index: Bytes, shape: Shape, nonzeros: int) -> Places:
+        """Each row's, from its columns."""
+        require_bytes(index, self.index_bytes(shape, nonzeros))
+        numbers = _numbers(index, np.dtype("<u4"))
+        rows, columns = np.split(numbers, [shape[0] + 1])
+        counts, length = np.diff(rows), math.prod(shape[1:])
+        if rows[0] != 0 or rows[-1] != nonzeros or (counts < 0).any():
+            raise ValueError("rows that do not begin one after another")
+        if (columns >= length).any():
+            raise ValueError(f"columns beyond the {length:,} of a row")
+        places = np.repeat(np.arange(shape[0]), counts) * length + columns
+        require_places(places, math.prod(shape))
+        return places
+
+
+class _Relative(Format):
+    """Each nonzero with the number of zeros before it since the last one, in b bits.
+
+    Han, Mao & Dally (2016), Deep Compression, section 2. A gap of g zeros is floor(g / (2^b - 1))
+    codes of 2^b - 1, each of which skips so many zeros, and one code of what is left. Theirs put a
+    zero among the values for each skip; here the code itself says that none is stored, so that t
+    values are enough: ceil(b (t + skips) / 8) + 4 t bytes, skips <= (N - t) / (2^b - 1).
+    """
+
+    bits: int
+
+    @property
+    def _skip(self) -> int:
+        return (1 << self.bits) - 1
+
+    def _bytes(self, codes: int) -> int:
+        return -(-codes * self.bits // 8)
+
+    def index_bytes(self, shape: Shape, nonzeros: int) -> int:
+        """With as many skips as there can be."""
+        if not nonzeros:
+            return 0
+        return self._bytes(nonzeros + (math.prod(shape) - nonzeros) // self._skip)
+
+    def index_bytes_of(self, places: Places, shape: Shape) -> int:
+        """With the skips that there are."""
+        return self._bytes(len(places) + int((_gaps(places) // self._skip).sum()))
+
+    def index(self, places: Places, shape: Shape) -> Bytes:
+        """The codes; of 4 bits the first of two is the low half of a byte."""
+        gaps = _gaps(places)
+        ends = np.cumsum(gaps // self._skip + 1)
+        codes = np.full(ends[-1] if len(ends) else 0, self._skip, np.uint8)
+        codes[ends - 1] = gaps % self._skip
+        if self.bits == 8:
+            return codes
+        padded = np.append(codes, np.zeros(len(codes) % 2, np.uint8))
+        pairs: Bytes = padded[0::2] | padded[1::2] << 4
+        return pairs
+
+    def places(self, index: Bytes, shape: Shape, nonzeros: int) -> Places:
+        """Those where the gaps end."""
+        codes = index
+        if self.bits == 4:
+            codes = np.stack([index & 15, index >> 4], axis=1).reshape(-1)
+        taken = codes != self._skip
+        count = int(np.count_nonzero(taken))
+        if self.bits == 4 and count == nonzeros + 1 and codes[-1] == 0:
+            codes, taken, count = codes[:-1], taken[:-1], nonzeros  # the half byte that was left
+        if count != nonzeros or (len(taken) and not taken[-1]):
+            raise ValueError(f"codes of {count:,} places, where {nonzeros:,} values are stored")
+        places: Places = (np.cumsum(codes + taken, dtype=np.int64) - 1)[taken]
+        require_places(places, math.prod(shape))
+        return places
+
+
+@register
+class Relative4(_Relative):
+    """Gaps in 4 bits."""
+
+    name = "relative4"
+    bits = 4
+
+
+@register
+class Relative8(_Relative):
+    """Gaps in 8 bits."""
+
+    name = "relative8"
+    bits = 8
 
 
 def best_format(shape: Shape, nonzeros: int) -> Format:
-    """The format that takes the fewest bytes, the first of FORMATS where several do."""
+    """The format of the fewest bytes for a float32 weight, the first of FORMATS of several."""
     return min(FORMATS.values(), key=lambda kind: kind.bytes(shape, nonzeros))
 
 
-def floor_bytes(size: int, nonzeros: int) -> int:
-    """Least whole bytes that tell apart all choices of t float32 nonzeros among N weights.
-
-    log2 C(N, t) bits for which of the weights they are, and 32 t for what they are.
-    """
-    checked_size((size,), nonzeros)
-    few = min(nonzeros, size - nonzeros)
-    if few <= 64:
-        # Exact, because rounding shows where C(N, t) is at or near a power of two, as C(256, 1) is.
-        bits = (math.comb(size, few) - 1).bit_length()
-    else:
-        log = math.lgamma(size + 1) - math.lgamma(few + 1) - math.lgamma(size - few + 1)
-        bits = math.ceil(log / math.log(2))
-    return -(-bits // 8) + VALUE_BYTES * nonzeros
+def _narrowest(size: int) -> np.dtype[np.unsignedinteger]:
+    return np.dtype("u1" if size <= 2**8 else "<u2" if size <= 2**16 else "<u4")
 
 
-def checked_size(shape: Shape, nonzeros: int) -> int:
-    """N, the number of weights of a shape; raises ValueError where t of them cannot be nonzero."""
-    size = math.prod(shape)
-    if not shape or min(shape) < 1 or size > _LARGEST:
-        raise ValueError(f"a weight of shape {shape} must have 1 to {_LARGEST:,} values")
-    if not 0 <= nonzeros <= size:
-        raise ValueError(f"{nonzeros:,} of {size:,} weights cannot be nonzero")
-    return size
+def _numbers(index: Bytes, kind: np.dtype[np.unsignedinteger]) -> Places:
+    return np.frombuffer(index.tobytes(), kind).astype(np.int64)
 
 
-def _flat(weight: Tensor) -> Tensor:
-    if weight.dtype != torch.float32:
-        raise ValueError(f"a weight is stored as float32, not {weight.dtype}")
-    checked_size(tuple(weight.shape), 0)
-    return weight.detach().cpu().reshape(-1)
-
-
-def _placed(values: Tensor, index: Tensor, shape: Shape) -> Tensor:
-    flat = torch.zeros(math.prod(shape))
-    flat[index] = values
-    return flat.reshape(shape)
+def _gaps(places: Places) -> Places:
+    return np.diff(places, prepend=-1) - 1

@@ -29,7 +29,8 @@ from sparsenet.net import Net
 from sparsenet.progress import Display, Quiet
 from sparsenet.regularization.schedule import Schedule
 from sparsenet.solver.loop import Loop
-from sparsenet.storage.accounting import ModelMemory, spread
+from sparsenet.storage.accounting import LayerMemory, ModelMemory, OtherMemory, spread
+from sparsenet.storage.values import FLOAT32, Values
 from sparsenet.workflows.copying import copy_weights
 
 
@@ -207,22 +208,16 @@ def restored_net(checkpoint: Checkpoint, configuration: Configuration, device: t
     return net
 
 
-def counted_memory(net: Net) -> ModelMemory:
-    """What the net's weights take as they are, nonzeros counted from the values."""
+def counted_memory(net: Net, values: Values = FLOAT32) -> ModelMemory:
+    """What the net takes as it is, nonzeros and their places taken from the weights."""
     biases = {blob.layer.name: blob.tensor.numel() for blob in net.blobs if blob.index == 1}
-    return ModelMemory.of(
-        (
-            (
-                blob.layer.name,
-                blob.tensor.shape,
-                int(torch.count_nonzero(blob.tensor)),
-                biases.get(blob.layer.name, 0),
-            )
-            for blob in net.blobs
-            if blob.is_weight
-        ),
-        _others(net.config),
+    layers = (
+        LayerMemory.counted(blob.layer.name, blob.tensor, biases.get(blob.layer.name, 0), values)
+        for blob in net.blobs
+        if blob.is_weight
     )
+    others = (OtherMemory(*other) for other in _others(net.config))
+    return ModelMemory(tuple(layers), tuple(others))
 
 
 def promised_memory(net: NetConfig, counts: Mapping[str, int]) -> ModelMemory:
@@ -249,10 +244,14 @@ def memory_with(net: NetConfig, nonzeros: Mapping[str, int]) -> ModelMemory:
 
 
 def _others(net: NetConfig) -> list[tuple[str, int, int]]:
-    """The name, parameters and statistics of each layer whose parameters are no weights."""
+    """The name, parameters and statistics of all that is stored and belongs to no weight.
+
+    Those are layers whose parameters are no weights, and a mean image, by the name of its layer.
+    """
     graph, _ = build_graph(net, "TRAIN")
     assert graph is not None, "a checked net has a TRAIN graph"
-    return [
+    mean = prod(graph.data.mean_shape) if graph.data.transform.mean else 0
+    return [(graph.data.name, 0, mean)] * bool(mean) + [
         (
             node.layer.name,
             sum(map(prod, node.layer.parameter_shapes(node.in_shapes))),

@@ -22,7 +22,7 @@ from tests.small import write_solver
 
 LENET = Path(__file__).parents[2] / "configs" / "mnist" / "nets" / "lenet.yaml"
 SIZES = {"conv1": 500, "conv2": 25_000, "ip1": 400_000, "ip2": 5000}
-FORMATS = ("dense", "bitmask", "indexed", "csr", "best", "floor")
+FORMATS = ("dense", "bitmask", "indexed", "csr", "relative4", "relative8", "best", "floor")
 
 NET = """
 name: tiny
@@ -68,13 +68,18 @@ def sizes(capsys: pytest.CaptureFixture[str]) -> Any:
     return measure
 
 
-def expected_bytes(size: int, nonzeros: int, rows: int) -> dict[str, int]:
-    """Appendix A and the conventions beside it, by hand."""
+def expected_bytes(
+    size: int, nonzeros: int, rows: int, skips: tuple[int, int] | None = None
+) -> dict[str, int]:
+    """Appendix A and the conventions beside it, by hand; of `skips` as many as there can be."""
+    four, eight = skips or ((size - nonzeros) // 15, (size - nonzeros) // 255)
     sizes = {
         "dense": 4 * size,
         "bitmask": math.ceil(size / 8) + 4 * nonzeros,
-        "indexed": 8 * nonzeros,
+        "indexed": (5 if size <= 256 else 6) * nonzeros,
         "csr": 8 * nonzeros + 4 * (rows + 1),
+        "relative4": math.ceil((nonzeros + four) / 2) + 4 * nonzeros,
+        "relative8": nonzeros + eight + 4 * nonzeros,
     }
     bits = math.ceil(math.log2(math.comb(size, nonzeros)))
     return sizes | {"best": min(sizes.values()), "floor": math.ceil((bits + 32 * nonzeros) / 8)}
@@ -86,7 +91,7 @@ def test_the_document_has_the_keys_that_programs_rely_on(solver: Path, sizes: An
     for layer in document["layers"]:
         assert {"name", "shape", "params", "nonzeros", "bytes", "best"} <= set(layer)
         assert tuple(layer["bytes"]) == FORMATS
-        assert layer["best"] in FORMATS[:4]
+        assert layer["best"] in FORMATS[:6]
     assert {"params", "nonzeros", "bytes", "ratio"} <= set(document["total"])
     assert tuple(document["total"]["bytes"]) == FORMATS
 
@@ -109,7 +114,9 @@ def test_a_net_is_predicted_from_its_declared_t(sizes: Any) -> None:
     assert counts == SIZES | {"conv1": 165, "ip1": 20_000}
     ip1 = document["layers"][2]
     assert (ip1["bytes"]["bitmask"], ip1["bytes"]["indexed"]) == (130_000, 160_000)
-    assert (ip1["best"], ip1["bytes"]["csr"]) == ("bitmask", 162_004)
+    assert (ip1["best"], ip1["bytes"]["csr"]) == ("relative8", 162_004)
+    # 380,000 zeros are at most 1,490 skips of 255.
+    assert ip1["bytes"]["relative8"] == 5 * 20_000 + 1490
 
 
 def test_a_solver_is_predicted_from_its_last_stage_and_a_group_is_spread(
@@ -157,7 +164,9 @@ def test_a_checkpoint_is_counted(checkpoint: Path, sizes: Any) -> None:
         nonzeros = int((weight != 0).sum())
         assert layer["shape"] == list(weight.shape)
         assert layer["nonzeros"] == nonzeros
-        assert layer["bytes"] == expected_bytes(weight.numel(), nonzeros, len(weight))
+        zeros = [len(run) for run in "".join("01"[x] for x in weight.flatten() != 0).split("1")]
+        skips = sum(n // 15 for n in zeros[:-1]), sum(n // 255 for n in zeros[:-1])
+        assert layer["bytes"] == expected_bytes(weight.numel(), nonzeros, len(weight), skips)
     assert sum(layer["nonzeros"] for layer in document["layers"][:2]) == 437
 
 

@@ -42,12 +42,15 @@ def test_alexnet_with_the_papers_counts(alexnet: ModelMemory) -> None:
     assert memory.dense_or_indexed == mixed
     assert round(mixed / MIB, 1) == 57.8
     assert round(memory.total.bytes["dense"] / mixed, 1) == 4.0
-    # Each in its best format.
-    assert [layer.best for layer in memory.layers] == ["dense"] * 5 + ["bitmask"] * 3
-    assert memory.total.bytes["best"] == 42_300_832
-    assert round(memory.total.bytes["best"] / MIB, 1) == 40.3
-    assert memory.total.ratio is not None
-    assert round(memory.total.ratio, 1) == 5.8
+    # Convolutions dense, fully connected layers as bitmasks.
+    masked = mixed + sum(one.bytes["bitmask"] - 8 * one.nonzeros for one in memory.layers[5:])
+    assert masked == 42_300_832
+    assert round(masked / MIB, 1) == 40.3
+    assert round(memory.total.bytes["dense"] / masked, 1) == 5.8
+    # Each in its best format, the places wherever they may be.
+    assert [layer.best for layer in memory.layers] == ["dense"] * 5 + ["relative4"] * 3
+    skips = sum((one.params - one.nonzeros) // 15 for one in memory.layers[5:])
+    assert memory.total.bytes["best"] == mixed - 4 * 6_400_000 + (6_400_000 + skips) / 2 + 0.5
 
 
 def test_totals_by_hand() -> None:
@@ -55,27 +58,29 @@ def test_totals_by_hand() -> None:
     assert memory.layers[0].bytes == {
         "dense": 128,
         "bitmask": 16,
-        "indexed": 24,
+        "indexed": 15,
         "csr": 36,
-        "best": 16,
+        "relative4": 14,  # of 29 zeros one skip at most: 4 codes
+        "relative8": 15,
+        "best": 14,
         "floor": math.ceil((math.log2(4960) + 96) / 8),
     }
-    assert (memory.layers[0].params, memory.layers[0].best) == (32, "bitmask")
+    assert (memory.layers[0].params, memory.layers[0].best) == (32, "relative4")
     assert (memory.layers[1].params, memory.layers[1].best) == (8, "dense")
-    weights = {"dense": 160, "bitmask": 49, "indexed": 88, "csr": 136, "best": 48, "floor": 46}
+    weights = {"dense": 160, "bitmask": 49, "indexed": 55, "csr": 136}
+    weights |= {"relative4": 50, "relative8": 55, "best": 46, "floor": 46}
     assert memory.weights.bytes == weights
     assert (memory.weights.params, memory.weights.nonzeros) == (40, 11)
     assert memory.total.bytes == {key: size + 8 for key, size in weights.items()}
     assert (memory.total.params, memory.total.nonzeros) == (42, 13)
-    assert memory.weights.ratio == 160 / 48
-    assert memory.total.ratio == 168 / 56
+    assert memory.weights.ratio == 160 / 46
+    assert memory.total.ratio == 168 / 54
 
 
 def test_counted_from_the_values() -> None:
     weight = torch.tensor([[0.0, -0.0, 1e-45], [math.nan, -math.inf, 0.0]])
-    layer = LayerMemory.counted("ip", weight, torch.zeros(2))
-    assert layer == LayerMemory("ip", (2, 3), nonzeros=3, biases=2)
-    assert layer.density == 0.5
+    layer = LayerMemory.counted("ip", weight, biases=2)
+    assert (layer.shape, layer.nonzeros, layer.biases, layer.density) == ((2, 3), 3, 2, 0.5)
     assert LayerMemory.counted("ip", weight).biases == 0
 
 

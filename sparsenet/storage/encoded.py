@@ -1,0 +1,102 @@
+"""One weight in the bytes that store it: places in a format, values in a kind of values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparsenet.storage.format import Bytes, Format, Places, Shape, checked_size
+from sparsenet.storage.formats import FORMATS
+from sparsenet.storage.values import FLOAT32, Floats, Rows, Values
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A weight of `shape` with so many `nonzeros`, as `index`, `codes` and `table`."""
+
+    format: Format
+    values: Values
+    shape: Shape
+    nonzeros: int
+    index: Bytes
+    codes: Bytes
+    table: Floats
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes."""
+        return self.index.nbytes + self.codes.nbytes + self.table.nbytes
+
+    def places(self) -> Places:
+        """Where the stored values are, ascending. Raises ValueError for bytes that are no index."""
+        return self.format.places(self.index, self.shape, self.nonzeros)
+
+    def decoded(self) -> Tensor:
+        """The weight, float32 on the CPU.
+
+        Raises ValueError where the bytes are not those of a weight with so many nonzeros.
+        """
+        places = self.places()
+        values = self.values.decoded(self.codes, _rows(places, self.shape), self.table)
+        if np.count_nonzero(values) != self.nonzeros:
+            raise ValueError(f"{np.count_nonzero(values):,} nonzeros, not {self.nonzeros:,}")
+        flat = np.zeros(math.prod(self.shape), np.float32)
+        flat[places] = values
+        return torch.from_numpy(flat).reshape(self.shape)
+
+
+def encode(weight: Tensor, values: Values = FLOAT32, kind: Format | None = None) -> Encoded:
+    """A float32 weight in the format that takes the fewest bytes, or in one that is given.
+
+    Raises ValueError for other dtypes, and for values that these cannot hold.
+    """
+    flat, shape = _flat(weight), tuple(weight.shape)
+    places = np.flatnonzero(flat)
+    rows = _rows(places, shape)
+    table = values.table(flat[places], rows, shape[0])
+    held = values.decoded(values.codes(flat[places], rows, table), rows, table)
+    places = places[held != 0]
+    chosen = kind or _best(places, shape, values)
+    kept = flat[places]
+    if chosen.every_weight:
+        kept = np.zeros_like(flat)
+        kept[places] = flat[places]
+    stored = np.arange(len(flat)) if chosen.every_weight else places
+    codes = values.codes(kept, _rows(stored, shape), table)
+    return Encoded(chosen, values, shape, len(places), chosen.index(places, shape), codes, table)
+
+
+def _best(places: Places, shape: Shape, values: Values) -> Format:
+    index = {name: kind.index_bytes_of(places, shape) for name, kind in FORMATS.items()}
+    return cheapest(index, shape, len(places), values)
+
+
+def cheapest(index: Mapping[str, int], shape: Shape, nonzeros: int, values: Values) -> Format:
+    """The format of the fewest bytes, given those of its index; of several the first of FORMATS."""
+    return min(
+        (kind for kind in FORMATS.values() if can_hold(kind, shape, nonzeros, values)),
+        key=lambda kind: index[kind.name] + values.bytes(kind.stored(shape, nonzeros), shape[0]),
+    )
+
+
+def can_hold(kind: Format, shape: Shape, nonzeros: int, values: Values) -> bool:
+    """Whether a format goes with these values: where it stores zeros, they need a code for one."""
+    return values.holds_zero or kind.stored(shape, nonzeros) == nonzeros
+
+
+def _rows(places: Places, shape: Shape) -> Rows:
+    return places // math.prod(shape[1:])
+
+
+def _flat(weight: Tensor) -> Floats:
+    if weight.dtype != torch.float32:
+        raise ValueError(f"a weight is stored as float32, not {weight.dtype}")
+    checked_size(tuple(weight.shape), 0)
+    flat = weight.detach().cpu().reshape(-1).numpy()
+    assert isinstance(flat, np.ndarray)
+    return flat
