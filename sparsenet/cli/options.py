@@ -83,6 +83,28 @@ def study(function: F) -> F:
     return cast(F, decorated)
 
 
+def written(function: F) -> F:
+    """--output FILE, which must be given, and --overwrite."""
+    decorated = click.option("--overwrite", is_flag=True, help="Replace a file that is there.")(
+        function
+    )
+    return click.option(
+        "-o", "--output", type=WRITTEN, required=True, metavar="FILE", help="The file to write."
+    )(decorated)
+
+
+def without_data(function: F) -> F:
+    """--without-data, as the argument `data`."""
+    return click.option(
+        "--without-data",
+        "data",
+        is_flag=True,
+        flag_value=False,
+        default=True,
+        help="Leave out the test accuracy, for which the data are needed.",
+    )(function)
+
+
 def as_json(function: F) -> F:
     """--json."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(

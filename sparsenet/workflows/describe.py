@@ -8,7 +8,6 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from sparsenet.checkpoint import load_checkpoint
 from sparsenet.config.graph import build_graph
 from sparsenet.config.load import from_data, load_net, load_solver
 from sparsenet.config.net import NetConfig
@@ -18,6 +17,7 @@ from sparsenet.files import write_text
 from sparsenet.layers.base import Layer, ParameterLayer, Phase, Shape
 from sparsenet.plots.dot import DOT_BEGINS, dot_text
 from sparsenet.tables import aligned
+from sparsenet.workflows.models import load_model
 
 PNG_BEGINS = b"\x89PNG"
 
@@ -96,7 +96,7 @@ def describe(path: Path, phase: Phase = "TRAIN", overrides: Sequence[str] = ()) 
 
 def _net_of(path: Path, overrides: Sequence[str]) -> NetConfig:
     if path.suffix not in (".yaml", ".yml"):
-        return from_data(load_checkpoint(path).config, str(path), overrides).solver.net
+        return from_data(load_model(path).config, str(path), overrides).solver.net
     if "net" in read_yaml(path).data:
         return load_solver(path, overrides).solver.net
     return load_net(path, overrides)

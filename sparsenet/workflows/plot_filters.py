@@ -34,9 +34,9 @@ def _checkpoint(path: Path) -> Path | None:
 
 def _filters(path: Path, layer: str | None) -> Filters:
     # Imported only here: with torch it takes longer than all the rest.
-    from sparsenet.checkpoint import load_checkpoint  # noqa: PLC0415
+    from sparsenet.workflows.models import load_model  # noqa: PLC0415
 
-    weights = load_checkpoint(path).weights
+    weights = load_model(path).weights
     found = {
         name.removesuffix(".weight"): tensor
         for name, tensor in weights.items()

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from sparsenet.checkpoint import Checkpoint, load_checkpoint
+from sparsenet.checkpoint import Checkpoint
 from sparsenet.config.constraints import weight_shapes
 from sparsenet.config.graph import has_phase
 from sparsenet.config.load import Configuration, load_solver
@@ -24,6 +24,7 @@ from sparsenet.solver.evaluate import evaluate
 from sparsenet.workflows.build import choose_device, counted_memory, restored_net
 from sparsenet.workflows.copying import copy_weights
 from sparsenet.workflows.held_out import open_batches
+from sparsenet.workflows.models import load_model
 from sparsenet.workflows.pruning import Pruning, plain
 from sparsenet.workflows.pruning_options import PruningOptions
 from sparsenet.workflows.retrain_all import retrain_all
@@ -102,7 +103,7 @@ def _read(solver: Path, options: PruneOptions) -> tuple[Configuration, list[Prun
 def _trained(
     checkpoint: Path, configuration: Configuration, device: torch.device
 ) -> tuple[Checkpoint, Net]:
-    given = load_checkpoint(checkpoint)
+    given = load_model(checkpoint)
     try:
         net = restored_net(given, configuration, device)
     except ConfigError as error:

@@ -14,10 +14,10 @@ from typing import TypeVar
 import torch
 
 from sparsenet.amounts import resolve_amount
-from sparsenet.checkpoint import load_checkpoint
 from sparsenet.errors import ConfigError, Problem, listed, nearest
 from sparsenet.layers.base import Shape
 from sparsenet.record_words import shown
+from sparsenet.workflows.models import load_model
 from sparsenet.workflows.pruning import EXACT, Pruning, plain
 
 PAPER_RANGE = "0:0.1:0.01"
@@ -61,7 +61,7 @@ class PruningOptions:
 
 def _like(path: Path, shapes: Mapping[str, Shape]) -> Pruning:
     """As many nonzeros in each layer as the checkpoint has there."""
-    weights = load_checkpoint(path).weights
+    weights = load_model(path).weights
     counts: dict[str, int] = {}
     problems = []
     for name, shape in shapes.items():

@@ -1,4 +1,4 @@
-"""The net that a checkpoint holds, by the configuration that it holds."""
+"""The net that a checkpoint or a packed model holds, by the configuration that it holds."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 
 import torch
 
-from sparsenet.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from sparsenet.checkpoint import Checkpoint, CheckpointError
 from sparsenet.config.constraints import weight_shapes
 from sparsenet.config.load import Configuration, from_data
 from sparsenet.errors import ConfigError
 from sparsenet.net import Net
 from sparsenet.workflows.build import choose_device, restored_net
+from sparsenet.workflows.models import load_model
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,12 @@ class StoredNet:
 
 
 def open_stored(path: Path, overrides: Sequence[str] = (), device: str | None = None) -> StoredNet:
-    """Build the net of a checkpoint; the device left out is that of its solver_mode.
+    """Build the net of a checkpoint or packed model; the device left out is its solver_mode's.
 
-    Raises ConfigError, and CheckpointError where the file is not whole or its weights do not fit
-    its own configuration.
+    Raises ConfigError, and CheckpointError or PackError where the file is not whole or its weights
+    do not fit its own configuration.
     """
-    checkpoint = load_checkpoint(path)
+    checkpoint = load_model(path)
     configuration = from_data(checkpoint.config, str(path), overrides)
     chosen = choose_device(configuration.solver.solver_mode, device)
     for name, (_, shape) in weight_shapes(configuration.solver.net).items():

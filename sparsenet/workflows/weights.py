@@ -9,13 +9,13 @@ from pathlib import Path
 
 from torch import Tensor
 
-from sparsenet.checkpoint import is_checkpoint, load_checkpoint
 from sparsenet.config.graph import build_graph
 from sparsenet.config.net import NetConfig
 from sparsenet.errors import ConfigError, Problem, printable
 from sparsenet.foreign.read import read_foreign
 from sparsenet.net import Net
 from sparsenet.workflows.copying import copy_weights, layers_of
+from sparsenet.workflows.models import is_model, load_model
 
 SHOWN = 24
 """So many layers are named one by one; of more, those under one name before a `/` together."""
@@ -36,12 +36,13 @@ class GivenWeights:
 
 
 def load_weights(path: Path) -> GivenWeights:
-    """Read a sparsenet checkpoint, a torch state dict or a safetensors file; no code in it is run.
+    """Read a checkpoint or packed model of ours, a torch state dict or a safetensors file.
 
-    Raises ConfigError where there is no such file, CheckpointError and ForeignError.
+    No code in the file is run. Raises ConfigError where there is no such file, CheckpointError,
+    PackError and ForeignError.
     """
-    if is_checkpoint(path):
-        checkpoint = load_checkpoint(path)
+    if is_model(path):
+        checkpoint = load_model(path)
         return GivenWeights(path, checkpoint.weights, checkpoint.mean_image)
     foreign = read_foreign(path)
     return GivenWeights(path, foreign.weights, net=foreign.net)
