@@ -21,6 +21,7 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
         self.best = path / "best.pt"
         self.final = path / "final.pt"
+        self.packed = path / "packed.safetensors"
         self.summary_json = path / "summary.json"
         self.summary_text = path / "summary.txt"
         self.launch = path / "launch.txt"

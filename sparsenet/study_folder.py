@@ -24,6 +24,7 @@ class StudyFolder:
         self.accepted = path / "path.csv"
         self.sweep = path / "sweep.csv"
         self.ensemble = path / "ensemble.csv"
+        self.packed = path / "packed.safetensors"
         self.plots = path / "plots"
         self.lock = path / "lock"
         self.token = path / "token"

@@ -26,7 +26,7 @@ from sparsenet.trials.show import choose_show
 @click.option(
     "--budget",
     metavar="SIZE",
-    help="Until it takes at most 64KiB, say, in the best storage formats, biases counted.",
+    help="Until its packed file takes at most 64KiB, say; it is written in the end.",
 )
 @click.option(
     "--cut",
@@ -88,7 +88,7 @@ def command(
     study: StudyOptions,
     as_json: bool,
     quiet: bool,
-) -> None:
+) -> int:
     """Find how many weights each layer of SOLVER's network should keep.
 
     From the dense network each round trains a candidate for each layer with 20 % of its nonzeros
@@ -101,7 +101,7 @@ def command(
     target = {"nonzeros": nonzeros, "density": density, "ratio": ratio, "budget": budget}
     if write_solver is not None and not any(target.values()):
         click.echo(written_solver(solver, overrides, study.output, write_solver))
-        return
+        return 0
     chosen = SearchOptions(
         target=target,
         cut=cut,
@@ -121,3 +121,4 @@ def command(
         click.echo(result.text, nl=False)
     if write_solver is not None:
         show.note(f"Written: {written_solver(solver, overrides, study.output, write_solver)}")
+    return result.exit_code

@@ -12,6 +12,7 @@ from sparsenet.cli import options
 from sparsenet.progress import Display, Quiet, choose_display
 from sparsenet.storage.accounting import ModelMemory
 from sparsenet.storage.report import memory_json, memory_table
+from sparsenet.studies.targets import size_in_bytes
 from sparsenet.workflows.train import TrainOptions, dry_run, train
 
 
@@ -33,6 +34,11 @@ from sparsenet.workflows.train import TrainOptions, dry_run, train
     is_flag=True,
     help="Build everything, print the table, train nothing; write only caches of the data.",
 )
+@click.option(
+    "--budget",
+    metavar="SIZE",
+    help="Pack the network in the end; exit code 3 where the file is larger than 64KiB, say.",
+)
 @click.option("--tensorboard", is_flag=True, help="Write event files too (an extra).")
 @options.as_json
 @options.quiet
@@ -45,6 +51,7 @@ def command(
     device: str | None,
     overwrite: bool,
     dry_run: bool,
+    budget: str | None,
     tensorboard: bool,
     as_json: bool,
     quiet: bool,
@@ -62,6 +69,7 @@ def command(
         device=device,
         overwrite=overwrite,
         tensorboard=tensorboard,
+        budget=None if budget is None else size_in_bytes(f"--budget {budget}", budget),
     )
     display = choose_display(quiet=quiet) if ranks.rank() == 0 else Quiet()
     if dry_run:

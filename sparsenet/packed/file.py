@@ -49,7 +49,7 @@ def packed_bytes(packed: PackedModel) -> bytes:
     if packed.mean_image is not None:
         others.append(packed.mean_image.reshape(-1))
     parts = {
-        "values": _joined([weight.codes for weight in weights]).view(packed.values.dtype),
+        "values": _joined([weight.codes for weight in weights], packed.values.dtype),
         "index": _joined([weight.index for weight in weights]),
         "tables": _joined([weight.table for weight in weights]),
         "others": torch.cat([torch.empty(0), *others]),
@@ -125,7 +125,10 @@ def _content(data: bytes) -> tuple[Header, dict[str, Tensor]]:
 
 
 def _model(header: Header, tensors: Mapping[str, Tensor], name: str) -> PackedModel:
-    values = values_of(header.values)
+    try:
+        values = values_of(header.values)
+    except ValueError as error:
+        raise PackError(str(error)) from None
     dtypes = {"values": values.dtype, "index": _BYTE, "tables": torch.float32}
     dtypes["others"] = torch.float32
     for key, tensor in tensors.items():
@@ -197,8 +200,10 @@ def _split(numbers: NDArray[Any], sizes: list[int]) -> list[NDArray[Any]]:
     return [numbers[begin:end] for begin, end in pairwise([0, *accumulate(sizes)])]
 
 
-def _joined(parts: list[NDArray[Any]]) -> Tensor:
-    return torch.from_numpy(np.concatenate(parts))
+def _joined(parts: list[NDArray[Any]], dtype: torch.dtype | None = None) -> Tensor:
+    """Arrays one after another, as their bytes are numbers of another type where one is given."""
+    tensor = torch.from_numpy(np.concatenate(parts))
+    return tensor.view(dtype or tensor.dtype) if tensor.numel() else tensor
 
 
 def _digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:

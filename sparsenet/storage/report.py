@@ -7,7 +7,9 @@ import io
 from typing import Any
 
 from sparsenet.storage.accounting import SIZES, LayerMemory, ModelMemory, Total
+from sparsenet.storage.format import VALUE_BYTES
 from sparsenet.storage.formats import FORMATS
+from sparsenet.storage.values import FLOAT32
 from sparsenet.tables import aligned
 
 SPEED_NOTE = (
@@ -120,8 +122,14 @@ def _summary(memory: ModelMemory) -> list[str]:
         parameters = f"{dense:,} biases, scales and slopes"
         words = f"{parameters}, and {memory.statistics:,} statistics, which are no parameters"
         lines.append(f"Others: {words if memory.statistics else parameters}; 4 bytes each.")
+    values = next((layer.values for layer in memory.layers), FLOAT32)
     dense, mixed = memory.total.bytes["dense"], memory.dense_or_indexed
-    if 0 < mixed < dense:
+    if values is not FLOAT32:
+        plain = VALUE_BYTES * (memory.total.params + memory.statistics)
+        ratio = plain / memory.total.bytes["best"]
+        words = f"{human_bytes(plain)} ({ratio:.1f} times as large)"
+        lines.append(f"Weights are stored as {values.name}; as float32, dense: {words}.")
+    elif 0 < mixed < dense:
         words = f"{human_bytes(mixed)} (ratio {dense / mixed:.1f})"
         lines.append(f"As in the paper, each layer dense or indexed: {words}.")
     return lines

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sparsenet.errors import ConfigError
 from sparsenet.storage.format import Bytes
 
 Floats = NDArray[np.float32]
@@ -175,7 +174,7 @@ FLOAT32: Values = _Floats(torch.float32)
 
 
 def values_of(text: str) -> Values:
-    """The kind of a name. Raises ConfigError saying what is allowed."""
+    """The kind of a name. Raises ValueError saying what is allowed."""
     if text == "int8":
         return _Int8()
     if text in ("float16", "bfloat16"):
@@ -184,4 +183,4 @@ def values_of(text: str) -> Values:
         return _Shared(int(match[1]))
     if text == "float32":
         return FLOAT32
-    raise ConfigError(f"{text!r} is not {KINDS}")
+    raise ValueError(f"{text!r} is not {KINDS}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import prod
 from pathlib import Path
@@ -27,6 +27,7 @@ from sparsenet.studies.strategies import STRATEGIES, Counts, Found, Strategy
 from sparsenet.studies.study import StudyOptions
 from sparsenet.studies.targets import Size, Target, target_of
 from sparsenet.trials.trial import Trial
+from sparsenet.workflows.budget import description_bytes
 from sparsenet.workflows.build import memory_with, promised_memory, restored_net
 from sparsenet.workflows.constraining import l0_beside
 
@@ -71,6 +72,9 @@ class Plan:
         self.base_lr = options.base_lr or _last_rate(self.base.solver)
         self.dense = self.size(self.sizes)
         self.target: Target = target_of(options.target, self.dense)
+        if self.target.is_file:
+            bytes_of_it = description_bytes(self.base, self._others | self.sizes)
+            self.target = replace(self.target, description=bytes_of_it)
         self._require_feasible()
         self._require_fitting_weights()
 
@@ -160,6 +164,8 @@ class Plan:
         memory = memory_with(self.base.solver.net, {})
         dense = human_bytes(memory.total.bytes["best"] - memory.weights.bytes["best"])
         of = f", {dense} of them for biases and the like" if self.target.nonzeros is None else ""
+        if self.target.description:
+            of += f", and {self.target.description:,} bytes are the file's description"
         raise ConfigError(
             f"{self.target.flag}: cannot be met: one weight a layer{kept} comes to {least.words()}"
             f"{of}"

@@ -18,15 +18,25 @@ from sparsenet.studies.write_solver import write_solver
 from sparsenet.study_folder import StudyFolder
 from sparsenet.trials.engine import Engine, TrialError
 from sparsenet.trials.show import Show
+from sparsenet.workflows.budget import Within, write_within
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """All candidates in order, the network that the search starts from first."""
+    """All candidates in order, the network that the search starts from first.
+
+    `within` is the packed file of the last network on the path, where there is a budget.
+    """
 
     folder: StudyFolder
     candidates: tuple[Candidate, ...]
     strategy: str
+    within: Within | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """3 where the file is larger than its budget."""
+        return 0 if self.within is None or self.within.met else 3
 
     @property
     def path(self) -> list[Candidate]:
@@ -36,7 +46,8 @@ class SearchResult:
     @property
     def text(self) -> str:
         """The path as a table for the reader."""
-        return path_table(self.strategy, self.path, self.candidates[-1].spent)
+        table = path_table(self.strategy, self.path, self.candidates[-1].spent)
+        return table if self.within is None else f"{table}{self.within.text}\n"
 
     @property
     def document(self) -> dict[str, Any]:
@@ -46,6 +57,7 @@ class SearchResult:
             "strategy": self.strategy,
             "iterations": self.candidates[-1].spent,
             "path": path_json(self.path),
+            **({} if self.within is None else {"packed": self.within.document}),
         }
 
 
@@ -73,7 +85,11 @@ def search(solver: Path, options: SearchOptions, show: Show) -> SearchResult:
             running.accept(following)
             current = following
         draw(folder, show)
-        return SearchResult(folder, tuple(running.candidates), options.strategy)
+        within = None
+        if target.is_file and target.bytes is not None:
+            weights = engine.weights_of(current.trial)
+            within = write_within(weights, folder.packed, target.bytes)
+        return SearchResult(folder, tuple(running.candidates), options.strategy, within)
 
 
 def written_solver(solver: Path, overrides: Sequence[str], output: Path | None, size: str) -> Path:

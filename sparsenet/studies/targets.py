@@ -41,17 +41,22 @@ class Size:
 
 @dataclass(frozen=True)
 class Target:
-    """Met by a net of at most so many `nonzeros`, or `bytes`; exactly one of the two is given."""
+    """Met by a net of at most so many `nonzeros`, or `bytes`; exactly one of the two is given.
+
+    Where it is of a file, the bytes are those of the file, and its `description` takes so many.
+    """
 
     flag: str
     nonzeros: int | None = None
     bytes: int | None = None
+    description: int = 0
+    is_file: bool = False
 
     def met(self, size: Size) -> bool:
         """Whether a net is small enough."""
         if self.nonzeros is not None:
             return size.nonzeros <= self.nonzeros
-        return size.bytes <= (self.bytes or 0)
+        return size.bytes + self.description <= (self.bytes or 0)
 
 
 def target_of(given: Mapping[str, str | None], dense: Size) -> Target:
@@ -73,7 +78,7 @@ def target_of(given: Mapping[str, str | None], dense: Size) -> Target:
         return Target(text, nonzeros=_share(text, value, dense.weights))
     if flag == "ratio":
         return Target(text, bytes=int(dense.dense / _positive(text, value)))
-    return Target(text, bytes=size_in_bytes(text, value))
+    return Target(text, bytes=size_in_bytes(text, value), is_file=True)
 
 
 def size_in_bytes(flag: str, text: str) -> int:

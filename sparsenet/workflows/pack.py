@@ -54,7 +54,10 @@ def pack_file(source: Path, options: PackOptions, display: Display) -> Packed:
     Raises ConfigError, CheckpointError, PackError, DataError, FileError.
     """
     require_free(options.output, options.overwrite)
-    values = values_of(options.values)
+    try:
+        values = values_of(options.values)
+    except ValueError as error:
+        raise ConfigError(f"--values: {error}") from None
     stored = open_stored(source, options.overrides, options.device)
     model = pack(stored.checkpoint, str(source), values)
     before = _score(stored, display) if options.data else None

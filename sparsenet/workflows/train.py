@@ -21,6 +21,7 @@ from sparsenet.run_folder import RunFolder
 from sparsenet.solver.loop import Loop, NotFiniteError
 from sparsenet.solver.tf32 import has_tf32
 from sparsenet.storage.accounting import ModelMemory
+from sparsenet.workflows.budget import require_possible, write_within
 from sparsenet.workflows.build import (
     Parts,
     build,
@@ -42,7 +43,7 @@ MISSED = 3
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What the command line adds to a solver file."""
+    """What the command line adds to a solver file; `budget` in bytes of the packed file."""
 
     overrides: Sequence[str] = ()
     output: Path | None = None
@@ -51,11 +52,12 @@ class TrainOptions:
     device: str | None = None
     overwrite: bool = False
     tensorboard: bool = False
+    budget: int | None = None
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run came to; `exit_code` is 3 where a stage missed its accuracy."""
+    """What a run came to; `exit_code` is 3 where a stage missed its accuracy, or the budget."""
 
     folder: RunFolder
     summary: dict[str, Any]
@@ -97,10 +99,33 @@ def dry_run(
 def train(solver: Path, options: TrainOptions, display: Display) -> TrainResult:
     """Train as a solver file says; of processes that train together only rank 0 writes.
 
-    Raises ConfigError before anything is written, CheckpointError, FileError, DataError,
-    NotFiniteError, and StoppedError after a signal, with the state saved.
+    With a budget its best network, or the final one, is packed in the end. Raises ConfigError
+    before anything is written, CheckpointError, FileError, DataError, NotFiniteError, and
+    StoppedError after a signal, with the state saved.
     """
     configuration = _read(solver, options)
+    if options.budget is not None:
+        require_possible(configuration, options.budget)
+    result = _trained(solver, configuration, options, display)
+    return result if options.budget is None else _packed(result, options.budget)
+
+
+def _packed(result: TrainResult, budget: int) -> TrainResult:
+    """The result with the packed file of its network, which may be larger than it was to be."""
+    folder = result.folder
+    chosen = folder.best if "best" in result.summary else folder.final
+    within = ranks.first(lambda: write_within(chosen, folder.packed, budget))
+    return TrainResult(
+        folder,
+        result.summary | {"packed": within.document},
+        f"{result.text}\n{within.text}\n",
+        result.exit_code if within.met else MISSED,
+    )
+
+
+def _trained(
+    solver: Path, configuration: Configuration, options: TrainOptions, display: Display
+) -> TrainResult:
     folder = run_folder_of(solver, configuration, options.output)
     first = options.weights
     if options.overwrite and first and first.resolve().parent == folder.path.resolve():

@@ -150,7 +150,7 @@ def test_a_weight_that_cannot_be_held_is_one_line() -> None:
 )
 def test_other_kinds_of_values_are_refused(text: str) -> None:
     words = "is not float32, float16, bfloat16, int8 or shared:K with K from 2 to 256$"
-    with pytest.raises(ConfigError, match=words):
+    with pytest.raises(ValueError, match=words):
         values_of(text)
 
 
