@@ -37,6 +37,10 @@ class StudyFolder:
         """The checkpoint of an ensemble of so many members."""
         return self.path / f"ensemble-{members}-trial{trial}.pt"
 
+    def average(self, members: int) -> Path:
+        """The checkpoint of the mean of so many models that were given."""
+        return self.path / f"ensemble-{members}.pt"
+
     def solver(self, name: str) -> Path:
         """The solver file of a network that a search has found."""
         return self.path / f"solver-{name}.yaml"

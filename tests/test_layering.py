@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "trials": "*",
     "studies": "*",
     "__init__": "",
-    "cli": "errors ranks storage layers config progress workflows trials studies __init__",
+    "cli": "errors ranks storage layers config study_folder progress workflows trials studies __init__",
     "__main__": "cli",
 }
 

@@ -7,10 +7,13 @@ from pathlib import Path
 import click
 
 from sparsenet.cli import options
+from sparsenet.progress import choose_display
 from sparsenet.studies.distribution import DistributionOptions
 from sparsenet.studies.ensemble import EnsembleOptions, ensemble
 from sparsenet.studies.study import StudyOptions
+from sparsenet.study_folder import StudyFolder
 from sparsenet.trials.show import choose_show
+from sparsenet.workflows.average import average
 
 
 @click.command(
@@ -18,11 +21,10 @@ from sparsenet.trials.show import choose_show
     epilog="Example: sparsenet ensemble configs/cifar10/quick.yaml --members 1,2,3 "
     "--from runs/cifar10-quick-search --trials 3",
 )
-@click.argument("solver", type=options.FILE)
+@click.argument("sources", metavar="SOLVER|MODEL...", nargs=-1, required=True, type=options.FILE)
 @click.option(
     "--members",
     metavar="N,...",
-    required=True,
     callback=options.numbers,
     help="Nets in the ensemble; of a list one ensemble of each number.",
 )
@@ -47,8 +49,8 @@ from sparsenet.trials.show import choose_show
 @options.as_json
 @options.quiet
 def command(
-    solver: Path,
-    members: tuple[int, ...],
+    sources: tuple[Path, ...],
+    members: tuple[int, ...] | None,
     search: Path | None,
     t: str | None,
     density: str | None,
@@ -64,17 +66,43 @@ def command(
     with at most 1/N of the parameters; their softmax outputs are averaged. An ensemble is one
     checkpoint, ensemble-N-trialK.pt, that the other commands take as any other. A single net is
     dense and trained on the data as they are (Collins & Kohli, section 5.3 and Table 1).
+
+    Given two models or more instead, checkpoints or packed ones, it averages these, in the
+    checkpoint ensemble-N.pt in the folder of --output.
     """
+    distribution = DistributionOptions(search, t, density)
+    if sources[0].suffix not in (".yaml", ".yml"):
+        given = ["--members"] * (members is not None) + distribution.given
+        return _average(sources, given, study, as_json, quiet)
+    if members is None:
+        raise click.UsageError("Missing option '--members'.")
+    if len(sources) > 1:
+        raise click.UsageError(f"one solver file, not {len(sources)} files")
     chosen = EnsembleOptions(
         members=members,
         trials=trials,
-        distribution=DistributionOptions(search, t, density),
+        distribution=distribution,
         overrides=overrides,
         study=study,
     )
-    result = ensemble(solver, chosen, choose_show(quiet=quiet))
+    result = ensemble(sources[0], chosen, choose_show(quiet=quiet))
     if as_json:
         options.print_json(result.document)
     else:
         click.echo(result.text, nl=False)
     return result.exit_code
+
+
+def _average(
+    models: tuple[Path, ...], given: list[str], study: StudyOptions, as_json: bool, quiet: bool
+) -> int:
+    if given:
+        raise click.UsageError(f"{given[0]} goes with a solver file, not with models")
+    if study.output is None:
+        raise click.UsageError("Missing option '--output'.")
+    averaged = average(models, StudyFolder(study.output), study.device, choose_display(quiet=quiet))
+    if as_json:
+        options.print_json(averaged.document)
+    else:
+        click.echo(averaged.text)
+    return 0
