@@ -27,6 +27,7 @@ _COMMANDS = {
     "sweep": "one network under many settings, seeds and amounts of data",
     "plot": "figures of what searches, sweeps and runs have written",
     "report": "bind a run or study into one HTML page",
+    "export": "write a trained network as a file that other programs run: ONNX",
     "schema": "print the JSON Schema of solver, net or sweep files",
 }
 

@@ -72,6 +72,7 @@ def test_the_group_lists_every_command(capsys: pytest.CaptureFixture[str]) -> No
             "sweep",
             "plot",
             "report",
+            "export",
             "schema",
         }
     )
