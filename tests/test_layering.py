@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "packed": "errors files storage checkpoint config",
     "run_folder": "errors files",
     "study_folder": "errors files run_folder",
+    "exports": "errors data layers config net checkpoint",
     "metrics": "errors files",
     "progress": "",
     "solver": "errors ranks regularization data layers solver.lr_policies solver.update config net",
@@ -47,7 +48,8 @@ MAY_IMPORT = {
     "trials": "*",
     "studies": "*",
     "__init__": "",
-    "cli": "errors ranks storage layers config study_folder progress workflows trials studies __init__",
+    "cli": "errors ranks storage layers config study_folder progress workflows trials studies "
+    "__init__",
     "__main__": "cli",
 }
 
@@ -56,6 +58,8 @@ HOMES = {
     "PIL": "data",
     "click": "cli",
     "matplotlib": "plots",
+    "onnx": "exports",
+    "onnxruntime": "exports",
     "safetensors": "foreign packed",
     "sklearn": "data storage",
     "torchvision": "data",

@@ -30,6 +30,7 @@ _COMMANDS = {
     "verify": "check that a packed model is what it says it is",
     "plot": "figures of what searches, sweeps and runs have written",
     "report": "bind a run or study into one HTML page",
+    "export": "write a trained network as a file that other programs run: ONNX",
     "schema": "print the JSON Schema of solver, net or sweep files",
 }
 

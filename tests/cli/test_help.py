@@ -75,6 +75,7 @@ def test_the_group_lists_every_command(capsys: pytest.CaptureFixture[str]) -> No
             "verify",
             "plot",
             "report",
+            "export",
             "schema",
         }
     )

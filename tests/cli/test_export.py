@@ -1,0 +1,104 @@
+"""`sparsenet export`: what it prints, and how its mistakes end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import onnxruntime
+import pytest
+
+from sparsenet.checkpoint import load_checkpoint
+from sparsenet.cli.main import run
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def trained(solver: Path, capsys: Captured) -> Path:
+    """The best checkpoint of the smallest net, in the working folder."""
+    assert run(["train", str(solver), "--output", "run", "--quiet"]) == 0
+    capsys.readouterr()
+    return Path("run/best.pt")
+
+
+def test_it_tells_the_file_its_size_and_how_it_was_proved(trained: Path, capsys: Captured) -> None:
+    assert run(["export", str(trained), "--format", "onnx", "-o", "net.onnx"]) == 0
+    out, err = capsys.readouterr()
+    size = Path("net.onnx").stat().st_size
+    weight = load_checkpoint(trained).weights["ip.weight"]
+    first, second, third, last = out.splitlines()
+    assert err == ""
+    assert first == f"net.onnx: {size:,} bytes"
+    assert second == "opset 17, 2 nodes, from 'data' to 'ip'"
+    assert third.startswith(f"largest difference in ONNX Runtime {onnxruntime.__version__}: ")
+    assert third.endswith(" (5 images)")
+    assert last == f"{int((weight != 0).sum())} of 640 weights are not zero, as in the net"
+
+
+def test_json_is_one_document(trained: Path, capsys: Captured) -> None:
+    assert run(["export", str(trained), "--format", "onnx", "--json"]) == 0
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert err == ""
+    assert 0 <= document.pop("largest_difference") <= 1e-4 * document.pop("largest_score")
+    assert document == {
+        "file": "run/best.onnx",
+        "format": "onnx",
+        "bytes": Path("run/best.onnx").stat().st_size,
+        "opset": 17,
+        "nodes": 2,
+        "input": "data",
+        "output": "ip",
+        "images": 5,
+        "weights": 640,
+        "nonzeros": 128,
+    }
+
+
+def test_without_the_extra_it_says_how_to_have_it(
+    trained: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert run(["export", str(trained), "--format", "onnx"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (
+        "error: --format onnx needs onnx and onnxruntime, which are not both installed: "
+        "pip install 'sparsenet[onnx]'\n"
+    )
+    assert not Path("run/best.onnx").exists()
+
+
+def test_mistakes_are_one_line(trained: Path, capsys: Captured) -> None:
+    Path("there.onnx").touch()
+    Path("foreign.pt").write_bytes(b"not a checkpoint")
+    asked = [
+        ([str(trained)], 2, "Missing option '--format'"),
+        ([str(trained), "--format", "caffe"], 2, "'caffe' is not"),
+        ([str(trained), "--format", "onnx", "-o", "there.onnx"], 2, "there.onnx exists: replace"),
+        ([str(trained), "--format", "onnx", "-o", "no/a.onnx"], 1, "no is no folder"),
+        (["foreign.pt", "--format", "onnx"], 1, "foreign.pt: not a whole checkpoint"),
+        (["net.yaml", "--format", "onnx"], 2, "is a YAML file; a checkpoint is needed"),
+    ]
+    for arguments, code, words in asked:
+        assert run(["export", *arguments]) == code, arguments
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert words in err
+        assert "Traceback" not in err
+
+
+def test_the_command_is_there_without_the_extra(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its libraries are looked for when a file is to be made, not before."""
+    for name in [name for name in sys.modules if name.startswith("sparsenet.exports.onnx.")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("sparsenet.cli.export", "sparsenet.workflows.export"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    for name in ("onnx", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert run(["export", "--help"]) == 0
+    assert "--format [onnx]" in capsys.readouterr().out
