@@ -17,10 +17,10 @@ from sparsenet.workflows.memsize import memory_of
 @options.as_json
 @click.option("--csv", "as_csv", is_flag=True, help="Print a CSV table, sizes in bytes.")
 def command(file: Path, overrides: tuple[str, ...], as_json: bool, as_csv: bool) -> None:
-    """Memory of each layer as dense, bitmask, indexed and CSR, the best, and the information floor.
+    """Memory of each layer in every storage format, the best, and the information floor.
 
-    For a checkpoint nonzeros are counted from its weights; for a net or solver file they are
-    the declared t of the last stage.
+    For a checkpoint or packed model nonzeros are counted from its weights; for a net or solver file
+    they are the declared t of the last stage, and relative4 and relative8 the most that these take.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")

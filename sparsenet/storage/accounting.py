@@ -186,14 +186,14 @@ class ModelMemory:
 
     @cached_property
     def dense_or_indexed(self) -> int:
-        """Bytes of the total with each layer's weight dense or in 8 bytes a nonzero, the smaller.
+        """Bytes of all parameters, each layer's weight dense or in 8 bytes a nonzero, the smaller.
 
         That is how Collins & Kohli (2014), section 5.2, arrive at a quarter of AlexNet: all indices
-        of 32 bits, all values float32.
+        of 32 bits, all values float32, and statistics not counted.
         """
-        rest = self.total.bytes["dense"] - self.weights.bytes["dense"]
+        rest = self.total.params - self.weights.params
         sizes = (min(one.params, 2 * one.nonzeros) for one in self.layers)
-        return rest + VALUE_BYTES * sum(sizes)
+        return VALUE_BYTES * (rest + sum(sizes))
 
 
 def spread(nonzeros: int, sizes: Sequence[int]) -> list[int]:

@@ -123,9 +123,9 @@ def _summary(memory: ModelMemory) -> list[str]:
         words = f"{parameters}, and {memory.statistics:,} statistics, which are no parameters"
         lines.append(f"Others: {words if memory.statistics else parameters}; 4 bytes each.")
     values = next((layer.values for layer in memory.layers), FLOAT32)
-    dense, mixed = memory.total.bytes["dense"], memory.dense_or_indexed
+    dense, mixed = VALUE_BYTES * memory.total.params, memory.dense_or_indexed
     if values is not FLOAT32:
-        plain = VALUE_BYTES * (memory.total.params + memory.statistics)
+        plain = dense + VALUE_BYTES * memory.statistics
         ratio = plain / memory.total.bytes["best"]
         words = f"{human_bytes(plain)} ({ratio:.1f} times as large)"
         lines.append(f"Weights are stored as {values.name}; as float32, dense: {words}.")
