@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "config": "errors record record_words amounts regularization data layers "
     "solver.lr_policies solver.update",
     "net": "errors layout config layers",
+    "program": "errors files storage data layers config net",
     "archive": "errors",
     "checkpoint": "errors files archive",
     "foreign": "errors archive",

@@ -1,0 +1,138 @@
+"""Compiled programs against torch on the same numbers: nets, formats, kinds of values, groups."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import numpy as np
+import pytest
+
+from sparsenet.net import Net
+from sparsenet.program.compiled import Compiled
+from sparsenet.program.plan import plan
+from sparsenet.storage.formats import FORMATS
+from tests.program.sparse_nets import (
+    NEEDS_COMPILER,
+    Floats,
+    difference,
+    images_for,
+    pack,
+    shipped,
+    sizes_of,
+    small,
+    sparse_net,
+    torch_scores,
+)
+from tests.small import convolution, inner_product
+
+pytestmark = NEEDS_COMPILER
+KINDS = ["float32", "float16", "bfloat16", "int8", "shared:2", "shared:5", "shared:256"]
+EVERY_WIDTH = pytest.mark.parametrize("lanes", [None, 1, 4], ids=["own lanes", "1 lane", "4 lanes"])
+
+
+def use_lanes(lanes: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile as for a processor with vectors of so many floats; with one, portable C alone."""
+    if lanes is not None:
+        monkeypatch.setenv("CC", f"{os.environ.get('CC', 'cc')} -DLANES={lanes}")
+
+
+def small_net(density: float) -> Net:
+    """A padded convolution whose rows are whole vectors, one whose are not, and two products."""
+    relu = {"name": "relu", "type": "ReLU"}
+    layers = (convolution("conv1", 6, pad=1), relu, convolution("conv2", 7))
+    return sparse_net(small(*layers, inner_product("ip1", 30), inner_product("ip2", 10)), density)
+
+
+def check(net: Net, blob: str, count: int = 3, group: int = 1, **packing: str) -> None:
+    packed = pack(net, **packing)
+    images = images_for(net, count)
+    ours = Compiled(plan(net, packed), group)(images)
+    assert difference(ours, torch_scores(net, images, blob)) < 1e-5, sizes_of(packed)
+
+
+@pytest.mark.parametrize(
+    ("path", "density", "blob"),
+    [
+        ("digits/net.yaml", 0.05, "ip2"),
+        ("mnist/nets/lenet.yaml", 0.05, "ip2"),
+        ("mnist/nets/lenet-300-100.yaml", 0.1, "ip3"),
+        ("cifar10/nets/quick.yaml", 0.1, "ip2"),
+        ("cifar10/nets/full.yaml", 0.3, "ip1"),
+        ("cifar10/nets/resnet20.yaml", 0.2, "fc"),
+        ("cifar10/nets/mobilenetv2.yaml", 0.2, "fc"),
+        ("cifar10/nets/shufflenetv2.yaml", 0.2, "fc"),
+    ],
+)
+def test_shipped_nets(path: str, density: float, blob: str) -> None:
+    check(sparse_net(shipped(path), density), blob)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@EVERY_WIDTH
+@pytest.mark.parametrize("density", [0.004, 0.07, 0.6, 1.0])
+def test_every_format(
+    kind: str, lanes: int | None, density: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_lanes(lanes, monkeypatch)
+    check(small_net(density), "ip2", kind=kind)
+
+
+@pytest.mark.parametrize("values", KINDS)
+@EVERY_WIDTH
+def test_every_kind_of_values(
+    values: str, lanes: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_lanes(lanes, monkeypatch)
+    for kind in ("relative4", "dense"):
+        check(small_net(0.4), "ip2", values=values, kind=kind)
+
+
+@pytest.mark.parametrize("group", [8, 16, 128])
+@EVERY_WIDTH
+def test_several_images_at_a_time(
+    group: int, lanes: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole groups, part of one, and one alone, which is computed in another way."""
+    use_lanes(lanes, monkeypatch)
+    for count in (1, 3, group, 2 * group + 1):
+        check(small_net(0.3), "ip2", count, group)
+
+
+def test_operations_one_by_one_give_the_same() -> None:
+    net = small_net(0.2)
+    program = Compiled(plan(net, pack(net)))
+    images = images_for(net, 1)
+    whole = program(images)
+    last = len(program.program.operations)
+    for step in range(last):
+        scores = program.run(images, step, step + 1)
+    assert np.array_equal(scores, whole)
+
+
+def test_threads_do_not_meet() -> None:
+    net = small_net(0.5)
+    program = Compiled(plan(net, pack(net)))
+    images = [images_for(net, 20, seed) for seed in range(4)]
+    expected = [program(one) for one in images]
+    found: list[list[Floats]] = [[] for _ in images]
+
+    def repeat(place: int) -> None:
+        found[place] = [program(images[place]) for _ in range(50)]
+
+    threads = [threading.Thread(target=repeat, args=[place]) for place in range(len(images))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for one, many in zip(expected, found, strict=True):
+        assert len(many) == 50
+        assert all(np.array_equal(one, again) for again in many)
+
+
+def test_images_of_another_kind_are_refused() -> None:
+    net = small_net(0.5)
+    program = Compiled(plan(net, pack(net)))
+    for wrong in (np.zeros((2, 1, 8, 8)), np.zeros((2, 1, 8, 7), np.float32)):
+        with pytest.raises(ValueError, match="not float32 of 64 values each"):
+            program(wrong)  # type: ignore[arg-type]
