@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from sparsenet.program.operation import (
@@ -25,13 +25,12 @@ _INDEXED = {1: 2**8, 2: 2**16, 4: 2**32}
 
 @dataclass
 class Calls:
-    """Collects the text of a program for `group` images at a time.
+    """Collects the text of a program.
 
     `array` gives the expression of a weight or of numbers.
     """
 
     program: Program
-    group: int
     array: Callable[[Packed | Numbers], str]
     declared: dict[str, str] = field(default_factory=dict)
     """Names of sizes and tables by the text that follows them."""
@@ -41,15 +40,15 @@ class Calls:
         """One call an operation, as an expression."""
         return [self._call(operation) for operation in self.program.operations]
 
-    def text(self) -> str:
-        """The kernels and sizes that these lines need; to be asked for after them."""
+    def text(self, more: Collection[str] = ()) -> str:
+        """The kernels and sizes that these lines need, and `more`; to be asked for after them."""
         weights = [a.encoded for o in self.program.operations for a in _packed(o)]
-        called = {operation.kernel for operation in self.program.operations}
+        called = {operation.kernel for operation in self.program.operations} | set(more)
         called |= {_find(one) for one in weights} | {_decode(one) for one in weights}
         called |= {"sweep"} if self.sweeps else set()
         shared = sorted({one.values.bits for one in weights if _is_shared(one)})
         called |= {"look_up"} if shared else set()
-        parts = [f"#define GROUP {self.group}\n", kernels(called)]
+        parts = [f"#define GROUP {self.program.group}\n", kernels(called)]
         parts += self.sweeps.values()
         parts += [_SHARED.format(bits=bits) for bits in shared]
         parts += [f"static const {name}{text};\n" for text, name in self.declared.items()]
@@ -66,7 +65,7 @@ class Calls:
             return "images"
         if blob is self.program.scores:
             return "scores"
-        return f"arena + {self.program.places[blob] * self.group}" if blob.size else "NULL"
+        return f"arena + {self.program.places[blob] * self.program.group}" if blob.size else "NULL"
 
     def _argument(self, argument: Argument) -> str:
         if isinstance(argument, Packed):

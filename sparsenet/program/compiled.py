@@ -35,20 +35,17 @@ class _Packed(ctypes.Structure):
 class Compiled:
     """Scores from images, the weights staying as they are packed.
 
-    `group` images, 1 or a multiple of 8, are computed together: more take more memory, and with
-    them a weight is decoded once for all of a group. Several threads may call at the same time,
-    each in memory of its own. Raises NoCompiler.
+    Several threads may call at the same time, each in memory of its own. Raises NoCompiler.
     """
 
-    def __init__(self, program: Program, group: int = 1) -> None:
-        assert group == 1 or group % 8 == 0, "groups are of whole vectors"
-        self.program, self.group = program, group
+    def __init__(self, program: Program) -> None:
+        self.program = program
         weights = [_aligned(weight.encoded) for weight in packed_arrays(program)]
         numbers = [np.ascontiguousarray(one.values) for one in number_arrays(program)]
         self._held = (weights, numbers)
         self._weights = (_Packed * max(1, len(weights)))(*map(_packed, weights))
         self._numbers = (ctypes.c_void_p * max(1, len(numbers)))(*[n.ctypes.data for n in numbers])
-        self._library = ctypes.CDLL(str(shared_object(source(program, group))))
+        self._library = ctypes.CDLL(str(shared_object(source(program))))
         self._entry = self._library[ENTRY]
         pointer, number = ctypes.c_void_p, ctypes.c_int
         self._entry.argtypes = [pointer] * 5 + [number] * 3
@@ -59,7 +56,7 @@ class Compiled:
         return self.run(images, 0, len(self.program.operations))
 
     def run(self, images: Floats, first: int, last: int) -> Floats:
-        """Compute operations first..last - 1 alone, of at most `group` images.
+        """Compute operations first..last - 1 alone, of at most a group of images.
 
         They find what the others have left in this thread's memory; the scores are those only where
         the last operation is among them.
@@ -85,7 +82,9 @@ class Compiled:
     def _arena(self) -> int:
         """Where this thread's memory is."""
         if not hasattr(self._local, "address"):
-            self._local.memory = np.zeros(4 * self.program.arena * self.group + _LINE, np.uint8)
+            self._local.memory = np.zeros(
+                4 * self.program.arena * self.program.group + _LINE, np.uint8
+            )
             start = self._local.memory.ctypes.data
             self._local.address = -(-start // _LINE) * _LINE
         return int(self._local.address)

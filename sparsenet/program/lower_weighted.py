@@ -19,7 +19,7 @@ WIDEST = 8
 def _inner_product(to: Lowering, node: Node) -> None:
     inputs, outputs = prod(node.in_shapes[0]), node.out_shapes[0][0]
     numbers = (inputs, outputs, Rectifier(), to.packed(node), to.numbers(node, "bias"))
-    to.emit(node, "multiply", *numbers, scratch=(inputs,))
+    to.emit(node, "multiply", *numbers, scratch=(inputs * (to.group > 1),))
 
 
 @lowers(Convolution)
@@ -40,14 +40,15 @@ def convolution_sizes(
     (channels, height, width), (outputs, rows, columns) = node.in_shapes[0], node.out_shapes[0]
     kernel, dilation, stride = layer.kernel_pair, layer.dilation_pair, layer.stride_pair
     reach = (dilation[0] * (kernel[0] - 1), dilation[1] * (kernel[1] - 1))
-    copied = layer.pad_pair != (0, 0) or stride != (1, 1) or (is_image and columns % WIDEST != 0)
+    unaligned = columns % WIDEST != 0
+    copied = layer.pad_pair != (0, 0) or stride != (1, 1) or (is_image and unaligned)
     phases = (min(stride[0], reach[0] + 1), min(stride[1], reach[1] + 1))
     phase_rows, pitch = rows + reach[0] // stride[0], columns + reach[1] // stride[1]
     plane = phases[0] * phases[1] * phase_rows * pitch
     taps = _taps(kernel, dilation, stride, phases[1], (phase_rows, pitch))
     if not copied:
         assert (phase_rows, pitch) == (height, width)
-    scratch = ((channels * plane + WIDEST) * copied, rows * pitch + WIDEST)
+    scratch = ((channels * plane + WIDEST) * copied, (rows * pitch + WIDEST) * unaligned)
     return Sizes(
         "convolution",
         {

@@ -45,6 +45,7 @@ class Lowering:
     encoded: Mapping[str, Encoded]
     uses: Mapping[tuple[int, str], int]
     image: Blob
+    group: int
     blobs: dict[str, Blob] = field(default_factory=dict)
     counts: dict[Blob, int] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)

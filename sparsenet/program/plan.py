@@ -19,7 +19,9 @@ from sparsenet.storage.encoded import Encoded
 
 @dataclass(frozen=True)
 class Program:
-    """Scores from images. `places` are floats an image from the arena's start, which has `arena`.
+    """Scores from images, `group` at a time. `places` are floats an image from the arena's start.
+
+    The arena has `arena` floats an image, and that of a group so many times as many.
 
     The image and the scores are the caller's and have no place there.
     """
@@ -29,13 +31,15 @@ class Program:
     scores: Blob
     places: Mapping[Blob, int]
     arena: int
+    group: int
 
 
-def plan(net: Net, encoded: Mapping[str, Encoded]) -> Program:
+def plan(net: Net, encoded: Mapping[str, Encoded], group: int = 1) -> Program:
     """The program that computes a net's scores in TEST, or in VAL where it has no TEST.
 
     The scores are what the first Accuracy reads, else the first loss, else the last blob: for an
-    ensemble these are probabilities. Raises ConfigError naming every layer that no kernel computes.
+    ensemble these are probabilities. A group is 1 image, or a multiple of 8, of 32 above 64: more
+    take more memory, and with them a weight is decoded once for all of a group. Raises ConfigError naming every layer that no kernel computes.
     """
     graph = net.graphs.get("TEST") or net.graphs.get("VAL") or net.graphs["TRAIN"]
     readers = _Readers(graph)
@@ -44,7 +48,7 @@ def plan(net: Net, encoded: Mapping[str, Encoded]) -> Program:
         names = ", ".join(f"{layer.name} ({layer.type})" for layer in wrong)
         raise ConfigError(f"there is no C for {names}")
     image = Blob("image", prod(graph.data.image_shape))
-    to = Lowering(net.weights(), encoded, readers.uses(nodes), image)
+    to = Lowering(net.weights(), encoded, readers.uses(nodes), image, group)
     to.blobs[graph.data.top[0]] = image
     to.counts[image] = sum(graph.data.top[0] in node.bottoms for node in nodes)
     for node in nodes:
@@ -53,7 +57,7 @@ def plan(net: Net, encoded: Mapping[str, Encoded]) -> Program:
     if scores is image:
         raise ConfigError("the net has no layer that computes scores from the images")
     places, arena = placed(to.operations, {image, scores})
-    return Program(tuple(to.operations), image, scores, places, arena)
+    return Program(tuple(to.operations), image, scores, places, arena, group)
 
 
 def _is_known(node: Node) -> bool:

@@ -16,6 +16,7 @@ _FILES = (
     "pointwise",
     "arranging",
     "normalization",
+    "prepare",
 )
 _NAME = re.compile(r"^(?:struct (\w+) \{|(?:KERNEL|SCALAR|static)[\w *]*?(\w+)\()", re.MULTILINE)
 

@@ -28,8 +28,8 @@ int {entry}(const float *images, float *scores, float *arena, const struct packe
 """
 
 
-def source(program: Program, group: int) -> str:
-    """The text: it computes operations first..last - 1 of `total` images, `group` at a time.
+def source(program: Program) -> str:
+    """The text: it computes operations first..last - 1 of `total` images.
 
     No weight is in it, so that it serves all weights of these shapes and formats.
     """
@@ -39,7 +39,7 @@ def source(program: Program, group: int) -> str:
     def array(one: Packed | Numbers) -> str:
         return (weights if isinstance(one, Packed) else numbers)[id(one)]
 
-    calls = Calls(program, group, array)
+    calls = Calls(program, array)
     lines = "\n".join(
         f"        if (first <= {i} && {i} < last)\n            {line};"
         for i, line in enumerate(calls.lines())

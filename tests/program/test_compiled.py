@@ -47,7 +47,7 @@ def small_net(density: float) -> Net:
 def check(net: Net, blob: str, count: int = 3, group: int = 1, **packing: str) -> None:
     packed = pack(net, **packing)
     images = images_for(net, count)
-    ours = Compiled(plan(net, packed), group)(images)
+    ours = Compiled(plan(net, packed, group))(images)
     assert difference(ours, torch_scores(net, images, blob)) < 1e-5, sizes_of(packed)
 
 

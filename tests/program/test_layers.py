@@ -1,0 +1,161 @@
+"""Every layer that has C, against torch, on images of several shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sparsenet.layers.base import LAYERS
+from sparsenet.net import Net
+from sparsenet.program.compiled import Compiled
+from sparsenet.program.lowering import LOWERS
+from sparsenet.program.plan import plan
+from tests.program.sparse_nets import (
+    NEEDS_COMPILER,
+    difference,
+    images_for,
+    pack,
+    small,
+    sparse_net,
+    torch_scores,
+)
+from tests.small import convolution, inner_product
+
+FIRST = convolution("conv0", 12, pad=1)
+LAST = inner_product("last", 10)
+
+
+def layer(kind: str, **keys: Any) -> dict[str, Any]:
+    return {"name": kind.lower(), "type": kind, **keys}
+
+
+def pooling(**keys: Any) -> dict[str, Any]:
+    return layer("Pooling", **keys)
+
+
+NETS: dict[str, list[dict[str, Any]]] = {
+    "convolution, stride": [convolution("c", 5, stride=2), LAST],
+    "convolution, uneven": [
+        convolution("c", 5, kernel_size=[2, 5], stride=[3, 2], pad=[1, 3]),
+        LAST,
+    ],
+    "convolution, dilation": [convolution("c", 5, dilation=[2, 3], pad=2, stride=[1, 2]), LAST],
+    "convolution, stride beyond kernel": [convolution("c", 5, kernel_size=1, stride=3), LAST],
+    "convolution, pad beyond kernel": [convolution("c", 4, kernel_size=2, pad=5), LAST],
+    "convolution, groups": [FIRST, convolution("c", 9, group=3, bias_term=False), LAST],
+    "convolution, depthwise": [FIRST, convolution("c", 12, group=12, stride=2, pad=1), LAST],
+    "convolution to one pixel": [convolution("c", 6, kernel_size=8), LAST],
+    "convolution last": [convolution("last", 10, kernel_size=8)],
+    "max": [FIRST, pooling(kernel_size=3, stride=2), LAST],
+    "max, pad": [FIRST, pooling(kernel_size=[3, 4], stride=[2, 3], pad=[1, 3]), LAST],
+    "max, floor": [FIRST, pooling(kernel_size=3, stride=2, round_mode="FLOOR"), LAST],
+    "mean": [FIRST, pooling(pool="AVE", kernel_size=3, stride=2), LAST],
+    "mean, pad": [FIRST, pooling(pool="AVE", kernel_size=[3, 5], stride=2, pad=[2, 1]), LAST],
+    "one pixel": [FIRST, pooling(kernel_size=1, stride=2, round_mode="FLOOR"), LAST],
+    "mean of all": [FIRST, pooling(pool="AVE", global_pooling=True), LAST],
+    "max of all": [FIRST, pooling(global_pooling=True), LAST],
+    "relu": [FIRST, layer("ReLU"), LAST],
+    "relu, twice": [FIRST, layer("ReLU", clip=0.2), layer("ReLU", name="r", clip=0.1), LAST],
+    "relu, slope": [FIRST, layer("ReLU", negative_slope=0.3), LAST],
+    "relu, of the image": [layer("ReLU", clip=0.3), LAST],
+    "relu beside": [
+        FIRST,
+        layer("ReLU"),
+        layer("Eltwise", bottom=["conv0", "relu"], coeff=[1.0, -0.5]),
+        LAST,
+    ],
+    "prelu": [FIRST, layer("PReLU"), LAST],
+    "prelu, shared": [FIRST, layer("PReLU", channel_shared=True), LAST],
+    "elu": [FIRST, layer("ELU", alpha=0.7), LAST],
+    "sigmoid": [FIRST, layer("Sigmoid"), LAST],
+    "tanh": [FIRST, layer("TanH"), LAST],
+    "power": [FIRST, layer("Sigmoid"), layer("Power", power=1.5, scale=2.0, shift=0.5), LAST],
+    "power, zero": [FIRST, layer("Power", scale=0.0, shift=0.25), LAST],
+    "lrn": [FIRST, layer("LRN", local_size=5, alpha=0.5, k=2.0), LAST],
+    "lrn, other power": [FIRST, layer("LRN", local_size=3, alpha=0.5, beta=0.6), LAST],
+    "lrn, within": [FIRST, layer("LRN", norm_region="WITHIN_CHANNEL", alpha=0.5), LAST],
+    "batch norm": [FIRST, layer("BatchNorm"), LAST],
+    "batch norm, scale": [FIRST, layer("BatchNormScale"), layer("ReLU"), LAST],
+    "batch norm of features": [inner_product("i", 9), layer("BatchNormScale"), LAST],
+    "scale": [FIRST, layer("Scale"), LAST],
+    "scale, bias": [FIRST, layer("Scale", bias_term=True), LAST],
+    "product": [
+        FIRST,
+        layer("Sigmoid"),
+        layer("Eltwise", bottom=["conv0", "sigmoid"], operation="PROD"),
+        LAST,
+    ],
+    "three": [
+        FIRST,
+        layer("Sigmoid"),
+        layer("TanH", bottom="conv0"),
+        layer("Eltwise", bottom=["conv0", "sigmoid", "tanh"], coeff=[0.5, 2.0, -1.0]),
+        layer("ReLU"),
+        LAST,
+    ],
+    "maximum": [
+        FIRST,
+        layer("Sigmoid"),
+        layer("TanH", bottom="conv0"),
+        layer("Eltwise", bottom=["conv0", "sigmoid", "tanh"], operation="MAX"),
+        LAST,
+    ],
+    "concat": [
+        FIRST,
+        convolution("c", 3, pad=1, bottom="conv0"),
+        layer("Concat", bottom=["c", "conv0", "c"]),
+        LAST,
+    ],
+    "slice": [
+        FIRST,
+        layer("Slice", top=["a", "b", "c"], slice_point=[2, 7]),
+        layer("Concat", bottom=["c", "a"]),
+        LAST,
+    ],
+    "split": [
+        FIRST,
+        layer("Split", top=["a", "b"]),
+        layer("ReLU", bottom="a"),
+        layer("Eltwise", bottom=["relu", "b"]),
+        LAST,
+    ],
+    "shuffle": [FIRST, layer("ChannelShuffle", group=3), LAST],
+    "flatten, dropout": [FIRST, layer("Flatten"), layer("Dropout"), LAST],
+    "softmax": [LAST, layer("Softmax")],
+    "softmax of pixels": [FIRST, layer("Softmax"), LAST],
+    "one name": [FIRST, layer("ReLU", bottom="conv0", top="conv0"), LAST],
+}
+
+
+def check(net: Net, group: int, count: int) -> None:
+    blob = net.graphs["TEST"].nodes[-1].bottoms[0]
+    program = plan(net, pack(net), group)
+    images = images_for(net, count)
+    assert difference(Compiled(program)(images), torch_scores(net, images, blob)) < 1e-5
+
+
+@NEEDS_COMPILER
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("group", [1, 8])
+def test_a_layer_gives_what_torch_gives(name: str, group: int) -> None:
+    check(sparse_net(small(*NETS[name]), 0.5), group, 3)
+
+
+@NEEDS_COMPILER
+@pytest.mark.parametrize("name", [name for name in NETS if "convolution" in name])
+@pytest.mark.parametrize("density", [0.02, 1.0])
+def test_convolutions_of_other_densities(name: str, density: float) -> None:
+    check(sparse_net(small(*NETS[name]), density), 1, 2)
+
+
+def test_every_layer_that_computes_is_here() -> None:
+    """But for the Data layer, losses and accuracies, which a program leaves out."""
+    computing = {
+        kind
+        for name, kind in LAYERS.items()
+        if name != "Data" and not (kind.is_loss or kind.is_accuracy)
+    }
+    assert computing == set(LOWERS)
+    tried = {one["type"] for layers in NETS.values() for one in layers}
+    assert tried == {name for name, kind in LAYERS.items() if kind in computing}
