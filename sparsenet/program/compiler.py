@@ -83,16 +83,20 @@ def _folder() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-        if folder.stat().st_uid == os.getuid() and os.access(folder, os.W_OK):
+        if _is_mine(folder.stat()) and os.access(folder, os.W_OK):
             return folder
     except OSError:
         pass
     return Path(tempfile.mkdtemp(prefix="sparsenet-"))
 
 
+def _is_mine(status: os.stat_result) -> bool:
+    return status.st_uid == os.getuid()
+
+
 def _is_whole(path: Path) -> bool:
     """Whether a file is a regular one of this user with the bytes that its name tells."""
-    if path.is_symlink() or not path.is_file() or path.stat().st_uid != os.getuid():
+    if path.is_symlink() or not path.is_file() or not _is_mine(path.stat()):
         return False
     return path.stem.rpartition("-")[2] == _digest(path.read_bytes())
 

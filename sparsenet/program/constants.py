@@ -50,7 +50,9 @@ def packed(name: str, encoded: Encoded) -> str:
 
 def _wrapped(texts: Iterable[str]) -> str:
     """Numbers in lines of about a hundred characters."""
-    lines, line, length = [], [], 0
+    lines: list[str] = []
+    line: list[str] = []
+    length = 0
     for text in texts:
         if length + len(text) + 2 > _COLUMNS:
             lines.append("    " + ", ".join(line) + ",")

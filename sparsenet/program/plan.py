@@ -39,7 +39,9 @@ def plan(net: Net, encoded: Mapping[str, Encoded], group: int = 1) -> Program:
 
     The scores are what the first Accuracy reads, else the first loss, else the last blob: for an
     ensemble these are probabilities. A group is 1 image, or a multiple of 8, of 32 above 64: more
-    take more memory, and with them a weight is decoded once for all of a group. Raises ConfigError naming every layer that no kernel computes.
+    take more memory, and with them a weight is decoded once for all of a group.
+
+    Raises ConfigError naming every layer that no kernel computes.
     """
     graph = net.graphs.get("TEST") or net.graphs.get("VAL") or net.graphs["TRAIN"]
     readers = _Readers(graph)

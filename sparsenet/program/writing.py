@@ -105,7 +105,7 @@ def _words(
         "NETSCORES": str(program.scores.size),
         "NETCALLS": calls.text({"prepare"}),
         "NETARRAYS": arrays,
-        "NETARENA": str(max(1, program.arena)),
+        "NETARENA": f"static float arena[{program.arena}];\n" if program.arena else "",
         "NETCLASSES": "\n".join(f"    {_quoted(name)}," for name in known),
         "NETLINES": lines,
         "NETPREPARE": f"{', '.join(map(str, window))}, prepare_means,"
@@ -115,9 +115,10 @@ def _words(
 
 def _arrays(program: Program) -> tuple[str, dict[Packed | Numbers, str]]:
     """The weights and numbers as C, and the name of each."""
-    text, names = "", {}
-    taken = set(_RESERVED)
-    for one in [*packed_arrays(program), *number_arrays(program)]:
+    text, taken = "", set(_RESERVED)
+    names: dict[Packed | Numbers, str] = {}
+    every: list[Packed | Numbers] = [*packed_arrays(program), *number_arrays(program)]
+    for one in every:
         suffix = " weight" if isinstance(one, Packed) else ""
         name = identifier(one.name + suffix, taken)
         taken.add(name)

@@ -8,8 +8,7 @@ NETCALLS
 /* The weights, as they are stored. */
 
 NETARRAYS
-static float arena[NETARENA];
-
+NETARENA
 void NETNAME_prepare(const unsigned char *pixels, float *image)
 {
     prepare(pixels, image, NETPREPARE);

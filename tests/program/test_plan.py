@@ -1,0 +1,141 @@
+"""Which operations a net becomes, and where blobs lie."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparsenet.config.load import load_solver
+from sparsenet.errors import ConfigError
+from sparsenet.program.arena import placed
+from sparsenet.program.calls import Calls
+from sparsenet.program.compiled import Compiled
+from sparsenet.program.operation import Blob, Operation
+from sparsenet.program.plan import Program, plan
+from sparsenet.program.shaking import kernels
+from sparsenet.workflows.joined import joined_configuration
+from tests.program.sparse_nets import (
+    CONFIGS,
+    NEEDS_COMPILER,
+    difference,
+    images_for,
+    pack,
+    shipped,
+    small,
+    sparse_net,
+    torch_scores,
+)
+from tests.small import convolution, inner_product
+
+
+def planned(*layers: dict[str, object], density: float = 0.5) -> Program:
+    net = sparse_net(small(*layers), density)
+    return plan(net, pack(net))
+
+
+def test_lenet_is_six_operations_in_the_memory_of_its_two_largest_blobs() -> None:
+    net = sparse_net(shipped("mnist/nets/lenet.yaml"), 0.05)
+    program = plan(net, pack(net))
+    kinds = ["convolve", "pool_max"] * 2 + ["multiply"] * 2
+    assert [operation.kernel for operation in program.operations] == kinds
+    assert program.operations[4].layer == "ip1, relu1"
+    line, beyond = 32, 16  # a row of the pooled image, and what a vector may reach beyond
+    assert program.arena == 20 * 24 * 24 + 20 * 12 * 12 + line + beyond
+
+
+def test_a_layer_that_nothing_reads_is_left_out() -> None:
+    aside = convolution("aside", 3, bottom="digits")
+    aside = {**aside, "bottom": "data"}
+    program = planned(aside, {**inner_product("ip", 10), "bottom": "data"})
+    assert [operation.kernel for operation in program.operations] == ["multiply"]
+
+
+def test_every_layer_without_c_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sparsenet.layers.activations import Softmax, TanH
+    from sparsenet.program import plan as module
+
+    left = {kind: one for kind, one in module.LOWERS.items() if kind not in (TanH, Softmax)}
+    monkeypatch.setattr(module, "LOWERS", left)
+    layers = ({"name": "t", "type": "TanH"}, {"name": "s", "type": "Softmax"})
+    norm = {"name": "n", "type": "BatchNorm", "use_global_stats": False}
+    with pytest.raises(ConfigError) as error:
+        planned(inner_product("ip", 10), norm, *layers)
+    assert str(error.value) == "there is no C for n (BatchNorm), t (TanH), s (Softmax)"
+
+
+@NEEDS_COMPILER
+def test_an_ensemble_gives_its_members_mean_probabilities() -> None:
+    joined = joined_configuration(load_solver(CONFIGS / "mnist" / "dense.yaml"), 2)
+    net = sparse_net(joined.solver.net, 0.05)
+    program = plan(net, pack(net))
+    images = images_for(net, 2)
+    assert difference(Compiled(program)(images), torch_scores(net, images, "prob")) < 1e-5
+    assert program.scores.name == "prob"
+
+
+@pytest.mark.parametrize("words", [["dot"], ["find_csr"], ["softmax", "decode_float16"]])
+def test_only_kernels_that_are_called_are_in_the_text(words: list[str]) -> None:
+    text = kernels(words)
+    for name in ("dot", "find_csr", "find_bitmask", "softmax", "decode_float16", "convolve"):
+        assert (f" {name}(" in text) == (name in words)
+    assert ("struct reader {" in text) == (words[-1] != "dot")
+
+
+def test_equal_sizes_are_declared_once() -> None:
+    same = (convolution(name, 1, pad=1) for name in "abc")
+    net = sparse_net(small(*same, inner_product("ip", 10)), 0.5)
+    calls = Calls(plan(net, pack(net)), lambda one: one.name)
+    lines, text = calls.lines(), calls.text()
+    assert [line.partition("(")[0] for line in lines] == ["convolve"] * 3 + ["multiply"]
+    assert text.count("static const struct convolution sizes_") == 1
+    assert text.count("static void sweep_8x8_10(") == 1
+
+
+def chain(draw: random.Random, length: int) -> list[Operation]:
+    """Operations that each read one or two of the blobs before and write a new one."""
+    blobs = [Blob("image", 5)]
+    operations = []
+    for step in range(length):
+        reads = tuple(draw.choices(blobs[-4:], k=draw.choice([1, 2])))
+        scratch = tuple(Blob("scratch", draw.randrange(40)) for _ in range(draw.randrange(2)))
+        blobs.append(Blob(str(step), draw.randrange(1, 100)))
+        place = draw.choice([True, False])
+        operations.append(Operation("", "", reads, blobs[-1], (), scratch, place))
+    return operations
+
+
+@settings(deadline=None, max_examples=200)
+@given(seed=st.integers(0, 10**6), length=st.integers(1, 12))
+def test_blobs_that_live_together_do_not_meet(seed: int, length: int) -> None:
+    operations = chain(random.Random(seed), length)
+    image, scores = operations[0].reads[0], operations[-1].write
+    places, arena = placed(operations, {image, scores})
+    owner: dict[int, Blob] = {}
+
+    def cells(blob: Blob) -> range:
+        start = places.get(blob, 0)
+        return range(start, start + (blob.size if blob in places else 0))
+
+    def is_whole(blob: Blob) -> bool:
+        return all(owner[cell] is blob for cell in cells(blob))
+
+    for operation in operations:
+        first, write = operation.reads[0], operation.write
+        for blob in operation.scratch:
+            owner.update(dict.fromkeys(cells(blob), blob))
+        assert all(map(is_whole, operation.reads))
+        owner.update(dict.fromkeys(cells(write), write))
+        assert all(cell < arena for cell in cells(write))
+        is_shared = operation.in_place and cells(first)[:1] == cells(write)[:1]
+        assert all(map(is_whole, operation.scratch))
+        assert all(is_whole(blob) for blob in operation.reads if not (is_shared and blob is first))
+
+
+def test_places_are_whole_vectors() -> None:
+    net = sparse_net(shipped("digits/net.yaml"), 0.05)
+    program = plan(net, pack(net), 8)
+    assert program.group == 8
+    assert all(place % 16 == 0 for place in program.places.values())
