@@ -16,6 +16,7 @@ from sparsenet.program.plan import Program
 from sparsenet.program.preparing import Preparing
 
 _STACK = 2048
+_TEMPLATES = ("header.h", "net.c", "main.c", "Makefile")
 _RESERVED = ("arena", "count", "images", "scores", "main", "most", "i", "prepare")
 
 
@@ -35,6 +36,12 @@ class Project:
     caller: int
 
 
+def file_names(title: str) -> tuple[str, str, str, str]:
+    """The files of a project of this title."""
+    name = _name(title)
+    return f"{name}.h", f"{name}.c", "main.c", "Makefile"
+
+
 def write_project(
     program: Program,
     prepare: Preparing,
@@ -46,18 +53,21 @@ def write_project(
 
     NAME is made of the title. Raises FileError.
     """
-    name = identifier(title, ("main", "makefile"))
+    name = _name(title)
     project = _project(program, prepare, folder, name)
     words = _words(program, prepare, project, title, classes)
-    names = {"header.h": f"{name}.h", "net.c": f"{name}.c", "main.c": "main.c"}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"{folder}: cannot be made: {error.strerror or error}") from error
-    for template, file in {**names, "Makefile": "Makefile"}.items():
+    for template, file in zip(_TEMPLATES, file_names(title), strict=True):
         text = files("sparsenet.program").joinpath("project", template).read_text("utf-8")
         write_text(folder / file, _filled(text, words))
     return project
+
+
+def _name(title: str) -> str:
+    return identifier(title, _RESERVED)
 
 
 def _project(program: Program, prepare: Preparing, folder: Path, name: str) -> Project:
