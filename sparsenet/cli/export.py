@@ -20,27 +20,29 @@ from sparsenet.workflows.export import FORMATS, export
     "name",
     type=click.Choice(list(FORMATS)),
     required=True,
-    help="onnx: for ONNX Runtime and other programs that read ONNX (an extra).",
+    help="onnx: for ONNX Runtime and other programs that read ONNX (an extra); c: C99 that needs "
+    "nothing but libc and libm, a folder.",
 )
 @click.option(
     "--output",
     "-o",
-    type=options.WRITTEN,
-    metavar="FILE",
-    help="The file; default: beside MODEL, with the format's ending.",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="The file, or of c the folder; default: beside MODEL.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the file where there is one.")
+@click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @options.as_json
 def command(model: Path, name: str, output: Path | None, overwrite: bool, as_json: bool) -> None:
-    """Write the network of MODEL, a checkpoint, as a file that other programs run.
+    """Write the network of MODEL, a checkpoint or packed model, for other programs to run.
 
-    Its input is what the network sees behind the Data layer's transform, under the name of that
-    layer's image blob, any number of images at a time; what the transform does is told in the file.
-    Its output is the scores that accuracy and loss read, or their probabilities where a Softmax
-    ends the network. All weights are kept bit for bit, and so their zeros.
+    Its input is what the network sees behind the Data layer's transform; what the transform does is
+    told in the ONNX file, and done by a function in C. Its output is the scores that accuracy and
+    loss read, or their probabilities where a Softmax ends the network. ONNX keeps all weights bit
+    for bit, and so their zeros; C computes from them as they are packed.
 
-    The file is written only when it has proved to be the network: on images of random pixels the
-    largest difference from its scores must be at most 1e-4 of the largest score.
+    Nothing is written that has not proved to be the network: on images of random pixels the largest
+    difference from its scores must be at most 1e-4 of the largest score. For C that takes a
+    compiler.
     """
     result = export(model, name, output, overwrite=overwrite)
     if as_json:

@@ -57,6 +57,15 @@ def shared_object(text: str) -> Path:
     return path
 
 
+def compile_project(source: Path, made: Path) -> None:
+    """Compile a file of C99, in the folder of its headers, as a shared object. Raises NoCompiler.
+
+    With little optimization, which for large arrays takes long.
+    """
+    flags = ("-std=c99", "-O1", "-fPIC", "-shared")
+    _run([*find_compiler(), *flags, "-o", str(made), str(source), "-lm"])
+
+
 def _key(text: str, compiler: Sequence[str]) -> str:
     version = _run([*compiler, "--version"])
     parts = (text, *compiler, version, *FLAGS, *_NATIVE, _processor())

@@ -102,3 +102,23 @@ def test_the_command_is_there_without_the_extra(
         monkeypatch.setitem(sys.modules, name, None)
     assert run(["export", "--help"]) == 0
     assert "--format [onnx]" in capsys.readouterr().out
+
+
+def test_c_is_a_folder_that_make_builds(trained: Path, capsys: Captured) -> None:
+    assert run(["pack", str(trained), "-o", "net.safetensors", "--values=int8", "--quiet"]) == 0
+    capsys.readouterr()
+    assert run(["export", "net.safetensors", "--format", "c", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    names = sorted(path.name for path in Path("net-c").iterdir())
+    assert names == ["Makefile", "main.c", "tiny.c", "tiny.h"]
+    assert document["folder"] == "net-c"
+    # 128 numbers of a byte, 10 scales, and gaps in 4 or 8 bits; 10 biases, a mean and a factor.
+    assert 128 + 40 < document["weights"] <= 128 + 40 + 128 + 3
+    assert document["read_only"] == document["weights"] + 40 + 8
+    assert run(["export", "net.safetensors", "--format", "c"]) == 2
+    words = "net-c has tiny.h, tiny.c, main.c, Makefile already: give --overwrite"
+    assert words in capsys.readouterr().err
+    assert run(["export", "net.safetensors", "--format", "c", "--overwrite"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "net-c: tiny.h, tiny.c, main.c and Makefile"
+    assert lines[2].startswith("RAM: ")

@@ -125,7 +125,7 @@ def test_the_checkpoint_itself_is_never_replaced(copied: Path) -> None:
     path = copied / "best.pt"
     before = path.read_bytes()
     same = copied / ".." / copied.name / "best.pt"
-    assert "is the checkpoint itself" in refused(ConfigError, path, "onnx", same, overwrite=True)
+    assert "is the model itself" in refused(ConfigError, path, "onnx", same, overwrite=True)
     assert path.read_bytes() == before
 
 
