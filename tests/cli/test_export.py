@@ -101,7 +101,7 @@ def test_the_command_is_there_without_the_extra(
     for name in ("onnx", "onnxruntime"):
         monkeypatch.setitem(sys.modules, name, None)
     assert run(["export", "--help"]) == 0
-    assert "--format [onnx]" in capsys.readouterr().out
+    assert "--format [onnx|c]" in capsys.readouterr().out
 
 
 def test_c_is_a_folder_that_make_builds(trained: Path, capsys: Captured) -> None:

@@ -69,7 +69,7 @@ def test_what_is_there_is_kept_unless_it_may_go(tmp_path: Path) -> None:
 
 
 def test_names_of_other_classes_are_left_out(tmp_path: Path) -> None:
-    project = export_c(stored(tmp_path, classes=9), tmp_path / "c")
+    project, _ = export_c(stored(tmp_path, classes=9), tmp_path / "c")
     assert "name 7" not in (project.folder / "main.c").read_text()
 
 
