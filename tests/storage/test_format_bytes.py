@@ -87,6 +87,8 @@ def test_gaps_and_skips_by_hand(gap: int, four: list[int], eight: list[int]) -> 
     packed = [low | high << 4 for low, high in zip(halves[::2], halves[1::2], strict=True)]
     assert FORMATS["relative4"].index(places, shape).tolist() == packed
     assert FORMATS["relative8"].index(places, shape).tolist() == eight
+    assert FORMATS["relative4"].index_bytes_of(places, shape) == len(packed)
+    assert FORMATS["relative8"].index_bytes_of(places, shape) == len(eight)
 
 
 def test_places_of_two_and_four_bytes_are_little_endian() -> None:
