@@ -17,7 +17,16 @@ from sparsenet.errors import SparsenetError
 from sparsenet.files import FileError, replacing
 
 _SECONDS = 600
-FLAGS = ("-std=c99", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fPIC", "-shared")
+FLAGS = (
+    "-std=c99",
+    "-O3",
+    "-ffp-contract=fast",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fPIC",
+    "-shared",
+)
+"""None of these changes what NaN and infinity become."""
 _NATIVE = ("-march=native",)
 
 

@@ -15,10 +15,10 @@ static int at_most(int high, int x)
     return x < high ? x : high;
 }
 
-/* The larger; NaN where one is. */
+/* The larger; NaN where one is. Without a branch, which would be guessed wrongly half the time. */
 static inline float larger(float a, float b)
 {
-    return a >= b || a != a ? a : b;
+    return (b > a) | (b != b) ? b : a;
 }
 
 /* `line` holds a window's rows as one, with its border: what of it the image reaches, and all. */

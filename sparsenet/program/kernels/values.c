@@ -2,8 +2,10 @@
 
 static void decode_float32(struct reader *r, int count)
 {
-    (void)count;
+    int i;
     r->values = (const float *)r->weight->codes + r->done;
+    for (i = 0; i < count; i += 16)
+        PREFETCH(r->values + CHUNK + i);
 }
 
 static void decode_bfloat16(struct reader *r, int count)
