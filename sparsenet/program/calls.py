@@ -60,6 +60,13 @@ class Calls:
         arguments += [self._argument(argument) for argument in operation.arguments]
         return f"{operation.kernel}(count, {', '.join(arguments)})"
 
+    def rows(self, operation: Operation) -> str:
+        """The call that computes rows of a `multiply` alone, from `part` to `end`."""
+        (source,) = operation.reads
+        inputs, _, *others = map(self._argument, operation.arguments)
+        blobs = f"{self._blob(source)}, {self._blob(operation.write)}"
+        return f"multiply_rows({blobs}, {inputs}, *part, end, {', '.join(others)})"
+
     def _blob(self, blob: Blob) -> str:
         if blob is self.program.image:
             return "images"

@@ -7,31 +7,46 @@ from sparsenet.program.operation import Numbers, Packed
 from sparsenet.program.plan import Program
 
 ENTRY = "sparsenet_run"
-_RUN = """
-int {entry}(const float *images, float *scores, float *arena, const struct packed *weights,
-            const float *const *numbers, int total, int first, int last);
+PART_ENTRY = "sparsenet_part"
+_ARGUMENTS = """const float *images, float *scores, float *arena,
+                  const struct packed *weights, const float *const *numbers"""
+_RUN = f"""
+int {ENTRY}({_ARGUMENTS}, int total, int first, int last);
 
-int {entry}(const float *images, float *scores, float *arena, const struct packed *weights,
-            const float *const *numbers, int total, int first, int last)
-{{
+int {ENTRY}({_ARGUMENTS}, int total, int first, int last)
+{{{{
     int done, count;
     (void)weights;
     (void)numbers;
-    for (done = 0; done < total; done += count) {{
+    for (done = 0; done < total; done += count) {{{{
         count = total - done < GROUP ? total - done : GROUP;
-{calls}
-        images += (size_t)count * {image};
-        scores += (size_t)count * {scores};
-    }}
+{{calls}}
+        images += (size_t)count * {{image}};
+        scores += (size_t)count * {{scores}};
+    }}}}
     return 0;
-}}
+}}}}
+"""
+_PART = f"""
+int {PART_ENTRY}({_ARGUMENTS}, int operation, const struct part *part, int end);
+
+int {PART_ENTRY}({_ARGUMENTS}, int operation, const struct part *part, int end)
+{{{{
+    (void)images;
+    (void)scores;
+    (void)arena;
+{{parts}}
+    return 0;
+}}}}
 """
 
 
 def source(program: Program) -> str:
     """The text: it computes operations first..last - 1 of `total` images.
 
-    No weight is in it, so that it serves all weights of these shapes and formats.
+    A second function computes the rows of one fully connected layer from where a part begins to
+    `end`, of one image. No weight is in the text, so that it serves all weights of these shapes and
+    formats.
     """
     weights = {id(one): f"weights + {i}" for i, one in enumerate(packed_arrays(program))}
     numbers = {id(one): f"numbers[{i}]" for i, one in enumerate(number_arrays(program))}
@@ -44,7 +59,11 @@ def source(program: Program) -> str:
         f"        if (first <= {i} && {i} < last)\n            {line};"
         for i, line in enumerate(calls.lines())
     )
-    run = _RUN.format(
-        entry=ENTRY, calls=lines, image=program.image.size, scores=program.scores.size
+    parts = "\n".join(
+        f"    if (operation == {i})\n        {calls.rows(operation)};"
+        for i, operation in enumerate(program.operations)
+        if operation.kernel == "multiply"
     )
-    return calls.text() + run
+    sizes = {"image": program.image.size, "scores": program.scores.size}
+    text = calls.text() + _RUN.format(calls=lines, **sizes)
+    return text + _PART.format(parts=parts) if parts else text

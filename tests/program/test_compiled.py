@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sparsenet.net import Net
+from sparsenet.program import parts
 from sparsenet.program.compiled import Compiled
 from sparsenet.program.plan import plan
 from sparsenet.storage.formats import FORMATS
@@ -136,3 +137,20 @@ def test_images_of_another_kind_are_refused() -> None:
     for wrong in (np.zeros((2, 1, 8, 8)), np.zeros((2, 1, 8, 7), np.float32)):
         with pytest.raises(ValueError, match="not float32 of 64 values each"):
             program(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("threads", [2, 3, 7])
+def test_parts_of_a_large_layer_are_the_whole(
+    kind: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for rounding: the chunks that a row is summed in are other ones."""
+    monkeypatch.setattr(parts, "HEAVY", 1)
+    for density in (0.02, 0.3):
+        net = sparse_net(small(inner_product("ip1", 203), inner_product("ip2", 37)), density)
+        program = plan(net, pack(net, kind=kind))
+        several = Compiled(program, threads)
+        assert list(several._parts) == [0, 1]
+        images = images_for(net, 1)
+        assert len(several._parts[0]) == threads
+        assert difference(several(images), Compiled(program)(images)) < 1e-6

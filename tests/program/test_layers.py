@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sparsenet.layers.base import LAYERS
@@ -159,3 +160,18 @@ def test_every_layer_that_computes_is_here() -> None:
     assert computing == set(LOWERS)
     tried = {one["type"] for layers in NETS.values() for one in layers}
     assert tried == {name for name, kind in LAYERS.items() if kind in computing}
+
+
+@NEEDS_COMPILER
+def test_not_a_number_and_infinity_go_where_they_go_in_torch() -> None:
+    """With every weight stored: where one is not, torch multiplies NaN by 0, and C does not."""
+    relu, pool = layer("ReLU"), pooling(kernel_size=3, stride=2)
+    net = sparse_net(small(convolution("c", 5, pad=1), relu, pool, layer("Flatten", name="f")), 1.0)
+    images = images_for(net, 3)
+    images[0, 0, 2, 3], images[1, 0, 0, 0], images[2, 0, 7, 7] = np.nan, np.inf, -np.inf
+    ours = Compiled(plan(net, pack(net)))(images)
+    theirs = torch_scores(net, images, "f")
+    assert np.array_equal(np.isnan(ours), np.isnan(theirs))
+    assert np.isnan(ours).any()
+    assert np.isinf(ours).any()
+    assert np.allclose(ours, theirs, rtol=1e-5, atol=1e-6, equal_nan=True)

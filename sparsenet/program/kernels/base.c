@@ -77,7 +77,8 @@ struct rectifier {
 
 static inline float rectified(struct rectifier by, float x)
 {
-    x = x < 0 ? x * by.slope : x;
+    const float below = by.slope == 0 ? 0 : x * by.slope; /* infinity times 0 would be NaN */
+    x = x < 0 ? below : x;
     return x > by.cap ? by.cap : x;
 }
 

@@ -106,45 +106,48 @@ static int find_csr(struct reader *r)
 }
 
 /* Codes of 4 bits are gaps, the low half of a byte first; 15 is a gap of 15 with no value. */
+static inline int read_gap4(const uint8_t *index, uint32_t code, uint32_t *place, uint32_t *to)
+{
+    uint32_t gap = (index[code / 2] >> (code % 2 * 4)) & 15;
+    *to = *place + gap;
+    *place += gap + (gap != 15);
+    return gap != 15;
+}
+
 static int find_relative4(struct reader *r)
 {
     const uint8_t *index = r->weight->index;
     uint32_t code = r->code, place = r->place, codes = 2 * r->weight->index_bytes;
     int found = 0;
 #if COMPRESSES
-    if (code % 2 == 0) {
-        const __m128i low = _mm_set1_epi8(15), one = _mm_set1_epi8(1);
-        while (found < CHUNK && code + 16 <= codes) {
-            uint64_t word;
-            __m128i bytes, gaps, ends;
-            __mmask16 stored;
-            memcpy(&word, index + code / 2, 8);
-            bytes = _mm_cvtsi64_si128((long long)word);
-            gaps = _mm_unpacklo_epi8(_mm_and_si128(bytes, low),
-                                     _mm_and_si128(_mm_srli_epi16(bytes, 4), low));
-            stored = _mm_cmpneq_epi8_mask(gaps, low);
-            ends = _mm_mask_add_epi8(gaps, stored, gaps, one); /* at most 16 * 15 in sum */
-            ends = _mm_add_epi8(ends, _mm_slli_si128(ends, 1));
-            ends = _mm_add_epi8(ends, _mm_slli_si128(ends, 2));
-            ends = _mm_add_epi8(ends, _mm_slli_si128(ends, 4));
-            ends = _mm_add_epi8(ends, _mm_slli_si128(ends, 8));
-            _mm512_storeu_si512(
-                r->places + found,
-                _mm512_add_epi32(_mm512_cvtepu8_epi32(_mm_maskz_compress_epi8(stored, ends)),
-                                 _mm512_set1_epi32((int)(place - 1))));
-            found += __builtin_popcount(stored);
-            place += (uint32_t)_mm_extract_epi8(ends, 15);
-            code += 16;
-        }
+    const __m128i low = _mm_set1_epi8(15), one = _mm_set1_epi8(1);
+    if (code % 2 && code < codes) /* where a part begins within a byte */
+        found = read_gap4(index, code++, &place, r->places);
+    while (found < CHUNK && code + 16 <= codes) {
+        uint64_t word;
+        __m128i bytes, gaps, ends;
+        __mmask16 stored;
+        memcpy(&word, index + code / 2, 8);
+        bytes = _mm_cvtsi64_si128((long long)word);
+        gaps = _mm_unpacklo_epi8(_mm_and_si128(bytes, low),
+                                 _mm_and_si128(_mm_srli_epi16(bytes, 4), low));
+        stored = _mm_cmpneq_epi8_mask(gaps, low);
+        ends = _mm_mask_add_epi8(gaps, stored, gaps, one); /* at most 16 * 15 in sum */
+        ends = _mm_add_epi8(ends, _mm_slli_si128(ends, 1));
+        ends = _mm_add_epi8(ends, _mm_slli_si128(ends, 2));
+        ends = _mm_add_epi8(ends, _mm_slli_si128(ends, 4));
+        ends = _mm_add_epi8(ends, _mm_slli_si128(ends, 8));
+        _mm512_storeu_si512(
+            r->places + found,
+            _mm512_add_epi32(_mm512_cvtepu8_epi32(_mm_maskz_compress_epi8(stored, ends)),
+                             _mm512_set1_epi32((int)(place - 1))));
+        found += __builtin_popcount(stored);
+        place += (uint32_t)_mm_extract_epi8(ends, 15);
+        code += 16;
     }
 #endif
-    while (found < CHUNK && code < codes) {
-        uint32_t gap = (index[code / 2] >> (code % 2 * 4)) & 15;
-        r->places[found] = place + gap;
-        place += gap + (gap != 15);
-        found += gap != 15;
-        code++;
-    }
+    while (found < CHUNK && code < codes)
+        found += read_gap4(index, code++, &place, r->places + found);
     r->code = code;
     r->place = place;
     return found;

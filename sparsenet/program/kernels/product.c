@@ -1,29 +1,49 @@
-/* Four sums, so that none waits for the one before. */
+/* In eight sums, so that none waits for the one before; of two vectors that are put together. */
 SCALAR static float dot(const uint32_t *places, const float *values, int count, const float *x,
-                 uint32_t base)
+                        uint32_t base)
 {
-    float a = 0, b = 0, c = 0, d = 0;
-    int k;
-    for (k = 0; k + 4 <= count; k += 4) {
-        a += values[k] * x[places[k] - base];
-        b += values[k + 1] * x[places[k + 1] - base];
-        c += values[k + 2] * x[places[k + 2] - base];
-        d += values[k + 3] * x[places[k + 3] - base];
+    float sum = 0;
+    int k = 0;
+#if LANES > 1
+    typedef float four __attribute__((vector_size(16)));
+    four sums = {0}, others = {0};
+    for (; k + 8 <= count; k += 8) {
+        const uint32_t *p = places + k;
+        const four a = {x[p[0] - base], x[p[1] - base], x[p[2] - base], x[p[3] - base]};
+        const four b = {x[p[4] - base], x[p[5] - base], x[p[6] - base], x[p[7] - base]};
+        four v, w;
+        memcpy(&v, values + k, sizeof v);
+        memcpy(&w, values + k + 4, sizeof w);
+        sums += a * v;
+        others += b * w;
     }
+    sums += others;
+    sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+#endif
     for (; k < count; k++)
-        a += values[k] * x[places[k] - base];
-    return (a + b) + (c + d);
+        sum += values[k] * x[places[k] - base];
+    return sum;
 }
 
-static void multiply_one(const float *in, float *out, uint32_t inputs, int outputs,
-                         struct rectifier by, const struct packed *weight,
-                         int (*find)(struct reader *), void (*decode)(struct reader *, int),
-                         const float *bias)
+/* Where the reading of a weight's rows can begin. */
+struct part {
+    uint32_t row, code, place, done;
+};
+
+/* The rows from where a part begins to `end`, for one image. */
+static void multiply_rows(const float *in, float *out, uint32_t inputs, struct part part, int end,
+                          struct rectifier by, const struct packed *weight,
+                          int (*find)(struct reader *), void (*decode)(struct reader *, int),
+                          const float *bias)
 {
     struct reader r;
     int o, count;
     start(&r, weight, find, decode, inputs);
-    for (o = 0; o < outputs; o++) {
+    r.row = part.row;
+    r.code = part.code;
+    r.place = part.place;
+    r.done = part.done;
+    for (o = (int)part.row; o < end; o++) {
         float sum = bias ? bias[o] : 0;
         while ((count = take(&r, (uint32_t)o)) > 0)
             sum += dot(r.places + r.from - count, r.values + r.from - count, count, in,
@@ -69,8 +89,9 @@ static void multiply(int images, const float *in, float *out, float *turned, uin
                      int (*find)(struct reader *), void (*decode)(struct reader *, int),
                      const float *bias)
 {
+    const struct part whole = {0, 0, 0, 0};
     if (GROUP == 1 || images == 1)
-        multiply_one(in, out, inputs, outputs, by, weight, find, decode, bias);
+        multiply_rows(in, out, inputs, whole, outputs, by, weight, find, decode, bias);
     else
         multiply_several(images, in, out, turned, inputs, outputs, by, weight, find, decode, bias);
 }

@@ -55,10 +55,11 @@ static void look_up(struct reader *r, int count, uint32_t bits)
 {
     const uint8_t *codes = r->weight->codes;
     const float *table = r->weight->table;
-    uint32_t bit = r->done * bits;
+    size_t bit = (size_t)r->done * bits;
     int i;
     for (i = 0; i < count; i++, bit += bits) {
-        uint32_t at = bit / 8, shift = bit % 8, code = codes[at] >> shift;
+        size_t at = bit / 8;
+        uint32_t shift = (uint32_t)(bit % 8), code = codes[at] >> shift;
         if (shift + bits > 8)
             code |= (uint32_t)codes[at + 1] << (8 - shift);
         r->scratch[i] = table[code & ((1u << bits) - 1)];
