@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 
 import numpy as np
 import pytest
+import torch
 
 from sparsenet.net import Net
 from sparsenet.program import parts
@@ -154,3 +156,16 @@ def test_parts_of_a_large_layer_are_the_whole(
         images = images_for(net, 1)
         assert len(several._parts[0]) == threads
         assert difference(several(images), Compiled(program)(images)) < 1e-6
+
+
+@pytest.mark.parametrize("values", ["float32", "float16", "bfloat16"])
+def test_extreme_values_are_decoded_exactly(values: str) -> None:
+    """Each score is one weight times 1: the largest, the least, infinity, NaN."""
+    net = sparse_net(small(inner_product("ip", 10, bias_term=False)), 1.0)
+    extremes = [65280.0, 2.0**-14, 2.0**-24, 3 * 2.0**-24, -(2.0**-15), math.inf, -math.inf]
+    weight = torch.zeros(10, 64)
+    weight[range(10), range(7, 17)] = torch.tensor([*extremes, math.nan, -1.0, 0.0])
+    net.blobs[0].tensor.copy_(weight)
+    scores = Compiled(plan(net, pack(net, values)))(np.ones((1, 1, 8, 8), np.float32))
+    expected = weight.sum(1).numpy()[None]
+    assert np.array_equal(scores, expected, equal_nan=True)

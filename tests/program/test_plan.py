@@ -139,3 +139,9 @@ def test_places_are_whole_vectors() -> None:
     program = plan(net, pack(net), 8)
     assert program.group == 8
     assert all(place % 16 == 0 for place in program.places.values())
+
+
+def test_a_rectifier_that_writes_where_it_reads_is_a_part_of_the_layer_before() -> None:
+    relu = {"name": "relu", "type": "ReLU", "bottom": "conv", "top": "conv"}
+    program = planned(convolution("conv", 3), relu, inner_product("ip", 10))
+    assert [operation.layer for operation in program.operations] == ["conv, relu", "ip"]
