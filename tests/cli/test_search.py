@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -176,9 +177,17 @@ def test_every_strategy_meets_a_budget_from_given_weights(
     strategy: str, home: Path, printed: tuple[int, str, str], inline: None, capsys: Captured
 ) -> None:
     dense = home / "out" / "trials" / rows(home, "path.csv")[0]["key"] / "final.pt"
-    asked = ("--strategy", strategy, "--weights", dense, "--budget", "0.7KiB", "--quiet")
-    assert typed(home, *asked, output=strategy) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith(f"Strategy {strategy}: ")
+    asked = ("--strategy", strategy, "--weights", dense, "--quiet", "--budget")
+    assert typed(home, *asked, "1", output=strategy) == 2
+    said = re.search(r"([\d,]+) bytes are the file's description$", capsys.readouterr().err.strip())
+    assert said is not None
+    description = int(said[1].replace(",", ""))
+    assert typed(home, *asked, str(716 + description), output=strategy) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[-2].startswith(f"Strategy {strategy}: ")
+    packed = home / strategy / "packed.safetensors"
+    assert packed.stat().st_size <= 716 + description
+    assert shown[-1].endswith(f"bytes, within the budget of {716 + description:,}")
     front, path = (rows(home, name, strategy) for name in ("front.csv", "path.csv"))
     assert int(path[-1]["bytes"]) <= 716 < int(path[-2]["bytes"])
     assert (front[0]["iterations"], front[0]["nonzeros"]) == ("0", "296")
