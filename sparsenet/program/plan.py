@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
+from torch import Tensor
+
 from sparsenet.config.graph import Graph, Node
+from sparsenet.config.readers import Readers, tested_phase
 from sparsenet.errors import ConfigError
 from sparsenet.net import Net
 from sparsenet.program import lower_others, lower_weighted  # noqa: F401  they register
@@ -43,14 +45,20 @@ def plan(net: Net, encoded: Mapping[str, Encoded], group: int = 1) -> Program:
 
     Raises ConfigError naming every layer that no kernel computes.
     """
-    graph = net.graphs.get("TEST") or net.graphs.get("VAL") or net.graphs["TRAIN"]
-    readers = _Readers(graph)
+    return plan_graph(net.graphs[tested_phase(net.config)], net.weights(), encoded, group)
+
+
+def plan_graph(
+    graph: Graph, numbers: Mapping[str, Tensor], encoded: Mapping[str, Encoded], group: int = 1
+) -> Program:
+    """As `plan`, of a phase and its tensors that are not packed, by `layer.bias` and the like."""
+    readers = Readers(graph)
     nodes = readers.needed()
     if wrong := [node.layer for node in nodes if not _is_known(node)]:
         names = ", ".join(f"{layer.name} ({layer.type})" for layer in wrong)
         raise ConfigError(f"there is no C for {names}")
     image = Blob("image", prod(graph.data.image_shape))
-    to = Lowering(net.weights(), encoded, readers.uses(nodes), image, group)
+    to = Lowering(numbers, encoded, readers.uses(nodes), image, group)
     to.blobs[graph.data.top[0]] = image
     to.counts[image] = sum(graph.data.top[0] in node.bottoms for node in nodes)
     for node in nodes:
@@ -58,49 +66,24 @@ def plan(net: Net, encoded: Mapping[str, Encoded], group: int = 1) -> Program:
     scores = to.blobs[readers.scores]
     if scores is image:
         raise ConfigError("the net has no layer that computes scores from the images")
-    places, arena = placed(to.operations, {image, scores})
-    return Program(tuple(to.operations), image, scores, places, arena, group)
+    return _program(to, scores)
+
+
+def plan_layer(
+    node: Node, numbers: Mapping[str, Tensor], encoded: Mapping[str, Encoded], group: int = 1
+) -> Program:
+    """The program of one layer alone: from its one bottom to its one top."""
+    image = Blob(node.bottoms[0], prod(node.in_shapes[0]))
+    to = Lowering(numbers, encoded, {}, image, group, {node.bottoms[0]: image}, {image: 1})
+    LOWERS[type(node.layer)](to, node)
+    return _program(to, to.blobs[node.tops[0]])
+
+
+def _program(to: Lowering, scores: Blob) -> Program:
+    places, arena = placed(to.operations, {to.image, scores})
+    return Program(tuple(to.operations), to.image, scores, places, arena, to.group)
 
 
 def _is_known(node: Node) -> bool:
     by_batch = getattr(node.layer, "use_global_stats", None) is False
     return type(node.layer) in LOWERS and not by_batch
-
-
-class _Readers:
-    """Which node each bottom of a graph comes from; names may be written again."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.nodes = [n for n in graph.nodes if not (n.layer.is_loss or n.layer.is_accuracy)]
-        judges = sorted(
-            (n for n in graph.nodes if n.layer.is_loss or n.layer.is_accuracy),
-            key=lambda node: node.layer.is_loss,
-        )
-        last = judges[0] if judges else None
-        self.scores = last.bottoms[0] if last else self.nodes[-1].tops[0]
-        self.until = last.index if last else self.nodes[-1].index + 1
-
-    def writer(self, name: str, before: int) -> Node | None:
-        """The last node before a place that writes a name; None for the Data layer."""
-        found = [n for n in self.nodes if n.index < before and name in n.tops]
-        return found[-1] if found else None
-
-    def needed(self) -> list[Node]:
-        """The nodes that the scores depend on, in order."""
-        wanted: dict[int, Node] = {}
-        open_ends = [(self.scores, self.until)]
-        while open_ends:
-            node = self.writer(*open_ends.pop())
-            if node is not None and node.index not in wanted:
-                wanted[node.index] = node
-                open_ends += [(name, node.index) for name in node.bottoms]
-        return [wanted[index] for index in sorted(wanted)]
-
-    def uses(self, nodes: list[Node]) -> Counter[tuple[int, str]]:
-        """How often what a node writes is read; the scores once more."""
-        ends = [(name, node.index) for node in nodes for name in node.bottoms]
-        found: Counter[tuple[int, str]] = Counter()
-        for name, before in [*ends, (self.scores, self.until)]:
-            if (node := self.writer(name, before)) is not None:
-                found[node.index, name] += 1
-        return found

@@ -36,8 +36,8 @@ class Encoded:
         """Where the stored values are, ascending. Raises ValueError for bytes that are no index."""
         return self.format.places(self.index, self.shape, self.nonzeros)
 
-    def decoded(self) -> Tensor:
-        """The weight, float32 on the CPU.
+    def stored(self) -> tuple[Places, Floats]:
+        """The places of the stored values, ascending, and these values.
 
         Raises ValueError where the bytes are not those of a weight with so many nonzeros.
         """
@@ -45,6 +45,11 @@ class Encoded:
         values = self.values.decoded(self.codes, _rows(places, self.shape), self.table)
         if np.count_nonzero(values) != self.nonzeros:
             raise ValueError(f"{np.count_nonzero(values):,} nonzeros, not {self.nonzeros:,}")
+        return places, values
+
+    def decoded(self) -> Tensor:
+        """The weight, float32 on the CPU. Raises ValueError as `stored`."""
+        places, values = self.stored()
         flat = np.zeros(math.prod(self.shape), np.float32)
         flat[places] = values
         return torch.from_numpy(flat).reshape(self.shape)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sparsenet.config.readers import tested_phase
 from sparsenet.errors import ConfigError, Problem
 from sparsenet.exports.inference import ExportError, Inference, inference_of
 from sparsenet.exports.preprocessing import sample_images
@@ -52,8 +53,7 @@ def export_c(
         words = f"{folder} has {', '.join(there)} already: give --overwrite, or another folder"
         raise ConfigError(words)
     program = plan(net, packed_weights(net, values))
-    graph = net.graphs.get("TEST") or net.graphs.get("VAL") or net.graphs["TRAIN"]
-    prepare = preparing(graph.data, stored.checkpoint.mean_image)
+    prepare = preparing(net.graphs[tested_phase(net.config)].data, stored.checkpoint.mean_image)
     classes = stored.checkpoint.classes
     if classes is not None and len(classes) != program.scores.size:
         classes = None

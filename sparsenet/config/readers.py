@@ -1,0 +1,54 @@
+"""Which layers of a net compute its scores, and who reads what they write."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sparsenet.config.graph import Graph, Node, has_phase
+from sparsenet.config.net import NetConfig
+from sparsenet.layers.base import Phase
+
+
+def tested_phase(net: NetConfig) -> Phase:
+    """The phase in which a net is used: TEST, else VAL, else TRAIN."""
+    phases: tuple[Phase, ...] = ("TEST", "VAL")
+    return next((phase for phase in phases if has_phase(net, phase)), "TRAIN")
+
+
+class Readers:
+    """Which node each bottom of a graph comes from; names may be written again."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.nodes = [n for n in graph.nodes if not (n.layer.is_loss or n.layer.is_accuracy)]
+        judges = sorted(
+            (n for n in graph.nodes if n.layer.is_loss or n.layer.is_accuracy),
+            key=lambda node: node.layer.is_loss,
+        )
+        last = judges[0] if judges else None
+        self.scores = last.bottoms[0] if last else self.nodes[-1].tops[0]
+        self.until = last.index if last else self.nodes[-1].index + 1
+
+    def writer(self, name: str, before: int) -> Node | None:
+        """The last node before a place that writes a name; None for the Data layer."""
+        found = [n for n in self.nodes if n.index < before and name in n.tops]
+        return found[-1] if found else None
+
+    def needed(self) -> list[Node]:
+        """The nodes that the scores depend on, in order."""
+        wanted: dict[int, Node] = {}
+        open_ends = [(self.scores, self.until)]
+        while open_ends:
+            node = self.writer(*open_ends.pop())
+            if node is not None and node.index not in wanted:
+                wanted[node.index] = node
+                open_ends += [(name, node.index) for name in node.bottoms]
+        return [wanted[index] for index in sorted(wanted)]
+
+    def uses(self, nodes: list[Node]) -> Counter[tuple[int, str]]:
+        """How often what a node writes is read; the scores once more."""
+        ends = [(name, node.index) for node in nodes for name in node.bottoms]
+        found: Counter[tuple[int, str]] = Counter()
+        for name, before in [*ends, (self.scores, self.until)]:
+            if (node := self.writer(name, before)) is not None:
+                found[node.index, name] += 1
+        return found
