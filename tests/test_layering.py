@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "checkpoint": "errors files archive",
     "foreign": "errors archive",
     "packed": "errors files storage checkpoint config",
+    "execution": "errors files layout storage data layers config program packed",
     "run_folder": "errors files",
     "study_folder": "errors files run_folder",
     "exports": "errors data layers config net checkpoint",
@@ -48,7 +49,7 @@ MAY_IMPORT = {
     "workflows": "*",
     "trials": "*",
     "studies": "*",
-    "__init__": "",
+    "__init__": "execution",
     "cli": "errors ranks storage layers config study_folder progress workflows trials studies "
     "__init__",
     "__main__": "cli",

@@ -77,7 +77,7 @@ def compile_project(source: Path, made: Path) -> None:
 
 def _key(text: str, compiler: Sequence[str]) -> str:
     version = _run([*compiler, "--version"])
-    parts = (text, *compiler, version, *FLAGS, *_NATIVE, _processor())
+    parts = (text, *compiler, version, *FLAGS, *_NATIVE, processor())
     return _digest("\0".join(parts).encode())
 
 
@@ -85,7 +85,7 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
-def _processor() -> str:
+def processor() -> str:
     """What `native` depends on."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
