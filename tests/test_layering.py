@@ -50,8 +50,8 @@ MAY_IMPORT = {
     "trials": "*",
     "studies": "*",
     "__init__": "execution",
-    "cli": "errors ranks storage layers config study_folder progress workflows trials studies "
-    "__init__",
+    "cli": "errors ranks storage layers config execution study_folder progress workflows trials "
+    "studies __init__",
     "__main__": "cli",
 }
 

@@ -28,6 +28,7 @@ _COMMANDS = {
     "pack": "write a checkpoint as a file that is as small as memsize says",
     "unpack": "the checkpoint that a packed model was made of",
     "verify": "check that a packed model is what it says it is",
+    "time": "how long each layer of a packed model takes, and its memory, beside dense",
     "plot": "figures of what searches, sweeps and runs have written",
     "report": "bind a run or study into one HTML page",
     "export": "write a trained network as a file that other programs run: ONNX",

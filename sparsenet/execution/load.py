@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from sparsenet.config.constraints import weight_shapes
 from sparsenet.config.load import from_data
 from sparsenet.errors import ConfigError, listed
 from sparsenet.execution.candidates import Candidates
@@ -47,7 +48,11 @@ def runnable(
         raise ConfigError(f"execution {execution!r}: it may be {listed(EXECUTIONS)}")
     if threads is not None and threads < 1:
         raise ConfigError(f"threads {threads}: must be at least 1")
-    structure = structure_of(from_data(model.config, name).solver.net)
+    net = from_data(model.config, name).solver.net
+    for layer, (_, shape) in weight_shapes(net).items():
+        if (held_shape := model.weights[f"{layer}.weight"].shape) != shape:
+            raise PackError(f"{name}: {layer}: a weight of shape {held_shape}, not {shape}")
+    structure = structure_of(net)
     if not structure.nodes:
         raise ConfigError(f"{name}: the net has no layer that computes scores from the images")
     weights = held(model, name, roomy=execution == "auto")

@@ -73,6 +73,7 @@ def test_the_group_lists_every_command(capsys: pytest.CaptureFixture[str]) -> No
             "pack",
             "unpack",
             "verify",
+            "time",
             "plot",
             "report",
             "export",

@@ -16,6 +16,7 @@ from sparsenet.errors import ConfigError
 from sparsenet.execution.load import EXECUTIONS, Execution, runnable
 from sparsenet.packed.file import write_packed
 from sparsenet.packed.model import PackError
+from sparsenet.storage.encoded import encode
 from sparsenet.workflows.joined import joined_configuration
 from tests.execution.packed_nets import (
     away,
@@ -163,6 +164,9 @@ def test_what_is_refused(tmp_path: Path) -> None:
     for wrong, has in [({}, "none"), ({"ip1.bias": torch.ones(3)}, r"one of shape \(3,\)")]:
         with pytest.raises(PackError, match=rf"^x: .* ip1\.bias of shape \(30,\), .* is {has}$"):
             runnable(replace(model, others=others | wrong), "x")
+    turned = encode(model.weights["ip2.weight"].decoded().T.contiguous())
+    with pytest.raises(PackError, match=r"x: ip2: a weight of shape \(30, 10\), not \(10, 30\)"):
+        runnable(replace(model, weights=model.weights | {"ip2.weight": turned}), "x")
 
 
 @EVERY_EXECUTION
