@@ -64,10 +64,9 @@ class SparseNet(Runnable):
         allowed = {
             layer: self._candidates.allowed(layer) for layer in self._candidates.weights.packed
         }
-        groups = [group for group in groups_for(most) if self._candidates.whole(group)]
         key = key_of(most, *self._about())
-        choice = stored_choice(key, groups, allowed)
-        if choice is None:
+        choice = stored_choice(key, groups_for(most), allowed)
+        if choice is None or (choice.group and not self._candidates.whole(choice.group)):
             choice = tuned(self._candidates, images)
             store_choice(key, choice)
         return choice

@@ -31,31 +31,42 @@ def tuned(candidates: Candidates, images: Tensor) -> Choice:
     The net as one program; or layer by layer, each by the method that takes the least time, where
     that is faster together too.
     """
-    several = len(images) > 1
     wholes = {group: candidates.whole(group) for group in groups_for(len(images))}
     programs = {group: whole for group, whole in wholes.items() if whole}
     times = minima({group: _call(whole, images) for group, whole in programs.items()})
-    best = min(times, key=lambda group: times[group], default=None)
-    by_method = _layer_times(candidates, images, None if best is None else programs[best])
-    methods = {
-        layer: min(ways, key=lambda way: by_method[way][layer])
-        for layer in candidates.preferring("program")
-        if (ways := [way for way in by_method if layer in by_method[way]])
-    }
     named = {f"program, {group} at a time": seconds for group, seconds in times.items()}
-    if best is not None:
-        program = by_method["program"]
-        saved = sum(program[layer] - by_method[way][layer] for layer, way in methods.items())
-        if saved < _GAIN * sum(program.values()):
-            return Choice(best, candidates.preferring("program"), _milliseconds(named))
-    walk = candidates.walk(methods, several)
-    runs: dict[int | None, Whole | Walk] = {None: walk}
+    best = min(times, key=lambda group: times[group], default=None)
+    methods = _separately(candidates, images, None if best is None else programs[best])
+    together = candidates.preferring("program")
+    if best is not None and methods is None:
+        return Choice(best, together, _milliseconds(named))
+    assert methods is not None, "without a program each layer has a method of its own"
+    runs: dict[int | None, Whole | Walk] = {None: candidates.walk(methods, len(images) > 1)}
     runs |= {} if best is None else {best: programs[best]}
     final = minima({group: _call(run, images) for group, run in runs.items()})
     named["layer by layer"] = final[None]
     chosen = min(final, key=lambda group: final[group])
-    together = methods if chosen is None else candidates.preferring("program")
-    return Choice(chosen, together, _milliseconds(named))
+    return Choice(chosen, methods if chosen is None else together, _milliseconds(named))
+
+
+def _separately(
+    candidates: Candidates, images: Tensor, whole: Whole | None
+) -> dict[str, str] | None:
+    """The method of the least time for each layer with weights.
+
+    None where these would save less than a tenth of a whole program's time.
+    """
+    times = _layer_times(candidates, images, whole)
+    methods = {
+        layer: min(ways, key=lambda way: times[way][layer])
+        for layer in candidates.preferring("program")
+        if (ways := [way for way in times if layer in times[way]])
+    }
+    if whole is None:
+        return methods
+    program = times["program"]
+    saved = sum(program[layer] - times[way][layer] for layer, way in methods.items())
+    return None if saved < _GAIN * sum(program.values()) else methods
 
 
 def minima(calls: Mapping[K, Callable[[], object]], seconds: float | None = None) -> dict[K, float]:
