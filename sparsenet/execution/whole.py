@@ -28,11 +28,15 @@ class Whole:
         self.group, self.threads = group, threads
         program = plan_graph(structure.graph, weights.numbers, weights.packed, group)
         self.compiled = Compiled(program)
+        # One image has no others that could go to other threads: they share its large layers.
+        self.alone = Compiled(program, threads) if group == 1 < threads else self.compiled
         self._pool: ThreadPoolExecutor | None = None
 
     def __call__(self, images: Tensor) -> Tensor:
         """The scores (N, scores) of images (N, C, H, W)."""
         pixels = images.contiguous().numpy()
+        if len(pixels) == 1:
+            return torch.from_numpy(self.alone(pixels))
         ends = shares(len(pixels), self.group, self.threads)
         if len(ends) <= 2:
             return torch.from_numpy(self.compiled(pixels))
