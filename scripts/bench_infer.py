@@ -54,6 +54,9 @@ CONFIGS = Path(__file__).parent.parent / "configs"
 BLOCK = 0.02
 """Seconds that a contender's turn takes at least."""
 
+LARGEST_C = 2**20
+"""Bytes of a model above which no C is exported: it would take minutes to compile."""
+
 Call = Callable[[], object]
 
 
@@ -111,7 +114,7 @@ def contenders(
             calls[f"{name} {count}"] = with_threads(count, lambda net=net: net(images))
         calls[f"plain {count}"] = with_threads(count, lambda: plain(images))
         calls[f"onnx {count}"] = session_call(content, images, count)
-    if len(images) == 1:
+    if len(images) == 1 and model.payload_bytes < LARGEST_C:
         calls["c 1"] = c_call(stored, images, folder)
     return calls
 
