@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ def average(
     ]
     for path, other in zip(models[1:], configurations[1:], strict=True):
         _require_alike(models[0], configurations[0], path, other)
-    joined = joined_configuration(configurations[0], len(models))
+    joined = joined_configuration(_as_trained(configurations[0]), len(models))
     whole = joined_checkpoint(joined, checkpoints)
     scores: dict[str, Score | None] = {}
     memory: dict[str, ModelMemory] = {}
@@ -95,6 +96,18 @@ def average(
     return Averaged(
         scores | {str(output): score}, memory | {str(output): counted_memory(stored.net)}
     )
+
+
+def _as_trained(configuration: Configuration) -> Configuration:
+    """A configuration without what only a training needs: its stages and the layers' rules.
+
+    The members' constraints are in their checkpoints, whatever stage they come from.
+    """
+    data = copy.deepcopy(configuration.data)
+    data.pop("stages", None)
+    for layer in data["net"]["layers"]:
+        layer.pop("regularization", None)
+    return from_data(data, configuration.document.name)
 
 
 def _require_alike(first: Path, one: Configuration, second: Path, other: Configuration) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sparsenet.checkpoint import save_checkpoint
 from sparsenet.errors import ConfigError
-from sparsenet.packed.file import packed_bytes, read_packed, write_packed
+from sparsenet.packed.file import is_packed, packed_bytes, read_packed, write_packed
 from sparsenet.packed.model import PackedModel, pack, unpack
 from sparsenet.progress import Display
 from sparsenet.solver.evaluate import Score
@@ -78,10 +78,17 @@ def unpack_file(source: Path, output: Path, overwrite: bool = False) -> int:
 
     Raises ConfigError, PackError, FileError.
     """
+    require_packed(source)
     require_free(output, overwrite)
     checkpoint = unpack(read_packed(source), str(source))
     save_checkpoint(output, checkpoint)
     return checkpoint.iter
+
+
+def require_packed(path: Path) -> None:
+    """Raise ConfigError where a file does not even say that it is a packed model."""
+    if not is_packed(path):
+        raise ConfigError(f"{path}: is not a packed model; sparsenet pack makes one")
 
 
 def require_free(output: Path, overwrite: bool) -> None:

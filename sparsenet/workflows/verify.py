@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from sparsenet.checkpoint import violations
-from sparsenet.errors import ConfigError
-from sparsenet.packed.file import header_limit, is_packed, read_packed
+from sparsenet.packed.file import header_limit, read_packed
 from sparsenet.packed.model import PackedModel, unpack
 from sparsenet.progress import Display
 from sparsenet.tables import aligned
 from sparsenet.workflows.build import counted_memory
 from sparsenet.workflows.held_out import scores_of
+from sparsenet.workflows.pack import require_packed
 from sparsenet.workflows.stored import open_stored
 
 TOLERANCE = 1e-3
@@ -38,8 +38,7 @@ def verify(
     Raises ConfigError where it is no packed model, PackError where it is not whole or its digest
     is another, DataError where its test data cannot be had.
     """
-    if not is_packed(path):
-        raise ConfigError(f"{path}: is not a packed model; sparsenet pack makes one")
+    require_packed(path)
     packed = read_packed(path)
     checkpoint = unpack(packed, str(path))
     stored = open_stored(path, overrides, device)

@@ -53,6 +53,18 @@ def test_the_mean_of_a_checkpoint_and_a_packed_model(home: Path, capsys: Capture
     assert capsys.readouterr().err.endswith(words)
 
 
+def test_members_may_come_from_stages(home: Path, tmp_path: Path, capsys: Captured) -> None:
+    net = NET.replace("t: 20%, ", "")
+    stages = "stages=[{t: {ip: 50%}, until: {iters: 10}}, {t: {ip: 10%}}]"
+    solver = str(write_solver(tmp_path, net, SOLVER))
+    run(["train", solver, "--output", str(tmp_path / "run"), "--quiet", f"--set={stages}"])
+    model = str(tmp_path / "run/final.pt")
+    assert run(["ensemble", model, model, "--output", str(tmp_path / "mean"), "--quiet"]) == 0
+    whole = load_checkpoint(tmp_path / "mean/ensemble-2.pt")
+    assert [item.t for item in whole.constraints] == [64, 64]
+    assert whole.accuracy == {"TEST": load_checkpoint(Path(model)).accuracy["TEST"]}
+
+
 def test_what_cannot_be_averaged(home: Path, tmp_path: Path, capsys: Captured) -> None:
     model, out = str(home / "a/final.pt"), str(tmp_path / "x")
     other = write_solver(tmp_path, NET.replace("0.0625", "0.125"), SOLVER)

@@ -88,10 +88,10 @@ def test_unpack_gives_the_checkpoint_back(
     assert torch.equal(before.mean_image, after.mean_image)
     assert (before.config, before.constraints) == (after.config, after.constraints)
     assert after.accuracy == before.accuracy
-    assert run(["verify", str(path)]) == 2
-    assert capsys.readouterr().err == (
-        f"error: {path}: is not a packed model; sparsenet pack makes one\n"
-    )
+    for command in (["verify", str(path)], ["unpack", str(path), "-o", str(tmp_path / "y")]):
+        assert run(command) == 2
+        words = f"error: {path}: is not a packed model; sparsenet pack makes one\n"
+        assert capsys.readouterr().err == words
 
 
 def test_a_packed_file_goes_where_a_checkpoint_goes(
