@@ -6,6 +6,7 @@ from collections import Counter
 
 from sparsenet.config.graph import Graph, Node, has_phase
 from sparsenet.config.net import NetConfig
+from sparsenet.layers.activations import Softmax
 from sparsenet.layers.base import Phase
 
 
@@ -16,17 +17,24 @@ def tested_phase(net: NetConfig) -> Phase:
 
 
 class Readers:
-    """Which node each bottom of a graph comes from; names may be written again."""
+    """Which node each bottom of a graph comes from; names may be written again.
+
+    The scores are what the first accuracy reads, else the last loss, else the last blob; where a
+    Softmax of them ends the net they are its probabilities.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.nodes = [n for n in graph.nodes if not (n.layer.is_loss or n.layer.is_accuracy)]
-        judges = sorted(
-            (n for n in graph.nodes if n.layer.is_loss or n.layer.is_accuracy),
-            key=lambda node: node.layer.is_loss,
-        )
-        last = judges[0] if judges else None
-        self.scores = last.bottoms[0] if last else self.nodes[-1].tops[0]
-        self.until = last.index if last else self.nodes[-1].index + 1
+        accuracies = [n for n in graph.nodes if n.layer.is_accuracy]
+        judges = accuracies[:1] or [n for n in graph.nodes if n.layer.is_loss][-1:]
+        self.scores = judges[0].bottoms[0] if judges else self.nodes[-1].tops[0]
+        self.until = judges[0].index if judges else self.nodes[-1].index + 1
+        read = {blob for node in graph.nodes for blob in node.bottoms}
+        for node in self.nodes:
+            is_end = isinstance(node.layer, Softmax) and node.tops[0] not in read
+            if is_end and node.bottoms[0] == self.scores:
+                self.scores, self.until = node.tops[0], node.index + 1
+                break
 
     def writer(self, name: str, before: int) -> Node | None:
         """The last node before a place that writes a name; None for the Data layer."""

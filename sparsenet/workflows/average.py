@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparsenet.checkpoint import save_checkpoint
+from sparsenet.checkpoint import save_checkpoint, violations
 from sparsenet.config.load import Configuration, from_data
 from sparsenet.errors import ConfigError
+from sparsenet.packed.model import PackError
 from sparsenet.progress import Display
 from sparsenet.solver.evaluate import Score
 from sparsenet.storage.accounting import ModelMemory
@@ -77,6 +78,9 @@ def average(
     configurations = [
         from_data(one.config, str(path)) for path, one in zip(models, checkpoints, strict=True)
     ]
+    for path, one in zip(models, checkpoints, strict=True):
+        if found := violations(one):
+            raise PackError(f"{path}: {'; '.join(found)}")
     for path, other in zip(models[1:], configurations[1:], strict=True):
         _require_alike(models[0], configurations[0], path, other)
     joined = joined_configuration(_as_trained(configurations[0]), len(models))

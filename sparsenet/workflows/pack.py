@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsenet.checkpoint import save_checkpoint
+from sparsenet.checkpoint import save_checkpoint, violations
 from sparsenet.errors import ConfigError
 from sparsenet.packed.file import is_packed, packed_bytes, read_packed, write_packed
-from sparsenet.packed.model import PackedModel, pack, unpack
+from sparsenet.packed.model import PackedModel, PackError, pack, unpack
 from sparsenet.progress import Display
 from sparsenet.solver.evaluate import Score
 from sparsenet.storage.accounting import ModelMemory
@@ -81,6 +81,8 @@ def unpack_file(source: Path, output: Path, overwrite: bool = False) -> int:
     require_packed(source)
     require_free(output, overwrite)
     checkpoint = unpack(read_packed(source), str(source))
+    if found := violations(checkpoint):
+        raise PackError(f"{source}: {'; '.join(found)}")
     save_checkpoint(output, checkpoint)
     return checkpoint.iter
 

@@ -11,6 +11,8 @@ import pytest
 
 from sparsenet.checkpoint import load_checkpoint
 from sparsenet.cli.main import run
+from tests.cli.conftest import NET, SOLVER
+from tests.small import write_solver
 
 Captured = pytest.CaptureFixture[str]
 
@@ -122,3 +124,17 @@ def test_c_is_a_folder_that_make_builds(trained: Path, capsys: Captured) -> None
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "net-c: tiny.h, tiny.c, main.c and Makefile"
     assert lines[2].startswith("RAM: ")
+
+
+def test_c_and_onnx_give_the_probabilities_that_end_a_net(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    net = NET + "  - {name: prob, type: Softmax, bottom: ip, phase: TEST}\n"
+    solver = write_solver(Path(), net, SOLVER)
+    assert run(["train", str(solver), "--output", "run", "--quiet"]) == 0
+    capsys.readouterr()
+    for name in ("onnx", "c"):
+        assert run(["export", "run/best.pt", "--format", name, "--json"]) == 0
+        largest = json.loads(capsys.readouterr().out)["largest_score"]
+        assert largest is None or 0.1 <= largest <= 1

@@ -131,6 +131,13 @@ def test_verify_finds_what_does_not_hold(packed: Path, tmp_path: Path, capsys: C
     out = capsys.readouterr().out
     assert "counts   FAILED  ip1 has " in out
     assert out.count("FAILED") == 1
+    # Nor does what is beyond its own constraint become a checkpoint, alone or with others.
+    other = str(tmp_path / "y")
+    both = ["ensemble", str(path), str(path), "--output", other]
+    for command in (["unpack", str(path), "-o", other], both):
+        assert run(command) == 1
+        assert "nonzeros, more than t = 1" in capsys.readouterr().err
+        assert not Path(other).exists()
 
     data = resigned(packed.read_bytes(), lambda texts: texts.update(accuracy='{"TEST":0.999}'))
     path.write_bytes(data)

@@ -1,23 +1,15 @@
-"""One cache a process, a compiler that optimizes less, in less time, and a short autotune."""
+"""As programs are tested, and a short autotune."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
 from sparsenet.execution import tuning
-from sparsenet.program import compiler
+from tests.program.conftest import _programs, quick_compiler
 
-
-@pytest.fixture(scope="session")
-def _programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+__all__ = ["_programs", "quick_compiler"]
 
 
 @pytest.fixture(autouse=True)
-def quick_compiler(_programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(_programs))
-    flags = ("-O1" if flag == "-O3" else flag for flag in compiler.FLAGS)
-    monkeypatch.setattr(compiler, "FLAGS", tuple(flags))
+def quick_autotune(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "SECONDS", 0.02)
