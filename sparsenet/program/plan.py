@@ -39,9 +39,10 @@ class Program:
 def plan(net: Net, encoded: Mapping[str, Encoded], group: int = 1) -> Program:
     """The program that computes a net's scores in TEST, or in VAL where it has no TEST.
 
-    The scores are what the first Accuracy reads, else the last loss, else the last blob: for an
-    ensemble, and where a Softmax ends the net, these are probabilities. A group is 1 image, or a multiple of 8, of 32 above 64: more
-    take more memory, and with them a weight is decoded once for all of a group.
+    The scores are what the first Accuracy reads, else the last loss, else the last blob; for an
+    ensemble, and where a Softmax ends the net, these are probabilities. A group is 1 image, or a
+    multiple of 8, of 32 above 64: more take more memory, and with them a weight is decoded once for
+    all of a group.
 
     Raises ConfigError naming every layer that no kernel computes.
     """
