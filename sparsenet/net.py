@@ -55,6 +55,7 @@ class Outputs:
 
 @dataclass(frozen=True)
 class _Call:
+    index: int
     module: nn.Module
     bottoms: tuple[str, ...]
     tops: tuple[str, ...]
@@ -108,7 +109,8 @@ class Net(nn.Module):
                 self.modules_in_order.append(module)
                 self._note_blobs(node.layer, module)
             module = self._built[node.index, shapes]
-            calls.append(_Call(module, node.bottoms, node.tops, _loss_weight(node.layer)))
+            weight = _loss_weight(node.layer)
+            calls.append(_Call(node.index, module, node.bottoms, node.tops, weight))
         return calls
 
     def _note_blobs(self, layer: object, module: nn.Module) -> None:
@@ -129,12 +131,17 @@ class Net(nn.Module):
             self.train(phase == "TRAIN")
 
     def compute(
-        self, images: Tensor, labels: Tensor, phase: Phase
+        self, images: Tensor, labels: Tensor, phase: Phase, until: int | None = None
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
-        """The losses, summed by their weights, and all blobs of a phase that was entered."""
+        """The losses, summed by their weights, and all blobs of a phase that was entered.
+
+        `until` is the index of the first layer that is left out, with all that follow.
+        """
         blobs = dict(zip(self.graphs[phase].data.top, (images, labels), strict=True))
         loss: Tensor | None = None
         for call in self._calls[phase]:
+            if until is not None and call.index >= until:
+                break
             result = call.module(*[blobs[name] for name in call.bottoms])
             if len(call.tops) == 1:
                 blobs[call.tops[0]] = result

@@ -19,22 +19,30 @@ def tested_phase(net: NetConfig) -> Phase:
 class Readers:
     """Which node each bottom of a graph comes from; names may be written again.
 
-    The scores are what the first accuracy reads, else the last loss, else the last blob; where a
-    Softmax of them ends the net they are its probabilities.
+    The scores are what its `judge` reads, the first accuracy, else the last loss; without one they
+    are the last blob. Where a Softmax of them ends the net they are its probabilities.
     """
 
     def __init__(self, graph: Graph) -> None:
         self.nodes = [n for n in graph.nodes if not (n.layer.is_loss or n.layer.is_accuracy)]
         accuracies = [n for n in graph.nodes if n.layer.is_accuracy]
         judges = accuracies[:1] or [n for n in graph.nodes if n.layer.is_loss][-1:]
-        self.scores = judges[0].bottoms[0] if judges else self.nodes[-1].tops[0]
-        self.until = judges[0].index if judges else self.nodes[-1].index + 1
+        self.judge = judges[0] if judges else None
+        if self.judge:
+            self.scores, self.until = self.judge.bottoms[0], self.judge.index
+        else:
+            last = self.nodes[-1] if self.nodes else None
+            self.scores = last.tops[0] if last else graph.data.top[0]
+            self.until = last.index + 1 if last else 0
         read = {blob for node in graph.nodes for blob in node.bottoms}
-        for node in self.nodes:
-            is_end = isinstance(node.layer, Softmax) and node.tops[0] not in read
-            if is_end and node.bottoms[0] == self.scores:
-                self.scores, self.until = node.tops[0], node.index + 1
-                break
+        ends = [n for n in self.nodes if self._is_softmax_of_scores(n) and n.tops[0] not in read]
+        if ends:
+            self.scores, self.until = ends[0].tops[0], ends[0].index + 1
+
+    def _is_softmax_of_scores(self, node: Node) -> bool:
+        if not isinstance(node.layer, Softmax) or node.bottoms[0] != self.scores:
+            return False
+        return self.writer(self.scores, node.index) is self.writer(self.scores, self.until)
 
     def writer(self, name: str, before: int) -> Node | None:
         """The last node before a place that writes a name; None for the Data layer."""

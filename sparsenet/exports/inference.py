@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from sparsenet.checkpoint import Checkpoint
-from sparsenet.config.graph import Graph, Node
+from sparsenet.config.graph import Node
+from sparsenet.config.readers import Readers, tested_phase
 from sparsenet.errors import SparsenetError
-from sparsenet.layers.activations import Softmax
 from sparsenet.layers.base import Phase
 from sparsenet.layers.data import Data
 from sparsenet.net import Blob, Net
@@ -69,7 +69,8 @@ class Inference:
         self.net.enter(self.phase if self.phase != "TRAIN" else "TEST")
         labels = torch.zeros(len(images), dtype=torch.int64)
         with torch.inference_mode():
-            return self.net.compute(images, labels, self.phase)[1][self.scores]
+            blobs = self.net.compute(images, labels, self.phase, self.nodes[-1].index + 1)[1]
+            return blobs[self.scores]
 
 
 def inference_of(net: Net, checkpoint: Checkpoint) -> Inference:
@@ -78,40 +79,13 @@ def inference_of(net: Net, checkpoint: Checkpoint) -> Inference:
     Its scores are what the first accuracy reads, or where there is none the last loss; where a
     Softmax of these ends the net they are its probabilities. Raises ExportError.
     """
-    phases: tuple[Phase, ...] = ("TEST", "VAL", "TRAIN")
-    phase = next(phase for phase in phases if phase in net.graphs)
+    phase = tested_phase(net.config)
     graph = net.graphs[phase]
-    scores = _scores(graph)
-    nodes = _leading_to(scores, graph.nodes)
-    if not nodes:
-        raise ExportError(f"its scores, {scores!r}, are its images")
-    return Inference(net, checkpoint, phase, nodes, graph.data.top[0], scores)
-
-
-def _scores(graph: Graph) -> str:
-    judges = [node for node in graph.nodes if node.layer.is_accuracy]
-    judges = judges[:1] or [node for node in graph.nodes if node.layer.is_loss][-1:]
-    if not judges:
+    readers = Readers(graph)
+    if readers.judge is None:
         words = "neither an accuracy nor a loss, whose bottom would be its scores"
-        raise ExportError(f"its phase {graph.phase} has {words}")
-    scores = judges[0].bottoms[0]
-    read = {blob for node in graph.nodes for blob in node.bottoms}
-    ends = [node.tops[0] for node in graph.nodes if _softmax_of(node, scores)]
-    return next((blob for blob in ends if blob not in read), scores)
-
-
-def _softmax_of(node: Node, scores: str) -> bool:
-    return isinstance(node.layer, Softmax) and node.bottoms[0] == scores
-
-
-def _leading_to(scores: str, nodes: Sequence[Node]) -> tuple[Node, ...]:
-    """The layers that a blob, as the last of them leaves it, is computed from, in order.
-
-    Who rewrites a blob reads it, so all layers that write it are among them.
-    """
-    wanted, found = {scores}, []
-    for node in reversed(nodes):
-        if wanted.intersection(node.tops):
-            found.append(node)
-            wanted.update(node.bottoms)
-    return tuple(reversed(found))
+        raise ExportError(f"its phase {phase} has {words}")
+    nodes = tuple(readers.needed())
+    if not nodes:
+        raise ExportError(f"its scores, {readers.scores!r}, are its images")
+    return Inference(net, checkpoint, phase, nodes, graph.data.top[0], readers.scores)

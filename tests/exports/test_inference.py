@@ -68,6 +68,17 @@ def test_a_blob_rewritten_in_place_is_taken_as_it_is_at_the_end() -> None:
     torch.testing.assert_close(inference.compute(images), expected)
 
 
+def test_a_blob_that_is_rewritten_after_it_was_judged_is_taken_as_it_was_judged() -> None:
+    data, ip, accuracy, loss = net_data(IP)["layers"]
+    relu = {"name": "relu", "type": "ReLU", "bottom": "ip", "top": "ip"}
+    inference = deployed({"name": "small", "layers": [data, ip, accuracy, relu, loss, SOFTMAX]})
+    assert (names(inference), inference.scores) == (["ip"], "ip")  # the Softmax is of another
+    images = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    expected = images.flatten(1) @ inference.tensors["ip.weight"].T + inference.tensors["ip.bias"]
+    torch.testing.assert_close(inference.compute(images), expected)
+    assert (expected < 0).any()
+
+
 @pytest.mark.parametrize("phases", [("TRAIN", "TEST"), ("TRAIN", "VAL"), ("TRAIN",)])
 def test_the_phase_is_test_else_val_else_train_as_a_test_computes_it(
     phases: tuple[str, ...],
@@ -87,6 +98,9 @@ def test_a_phase_without_accuracy_and_loss_has_no_scores() -> None:
     *computing, _, loss = net_data(IP)["layers"]
     with pytest.raises(ExportError, match="TEST has neither an accuracy nor a loss"):
         deployed({"name": "small", "layers": [*computing, {**loss, "phase": "TRAIN"}]})
+    layers = [computing[0], *({**layer, "phase": "TRAIN"} for layer in [*computing[1:], loss])]
+    with pytest.raises(ExportError, match="TEST has neither an accuracy nor a loss"):
+        deployed({"name": "small", "layers": layers})
 
 
 def test_images_are_no_scores() -> None:
