@@ -10,9 +10,9 @@ import click
 from sparsenet import ranks
 from sparsenet.cli import options
 from sparsenet.progress import Display, Quiet, choose_display
-from sparsenet.storage.accounting import ModelMemory
 from sparsenet.storage.report import memory_json, memory_table
 from sparsenet.studies.targets import size_in_bytes
+from sparsenet.workflows.budget import Promise
 from sparsenet.workflows.train import TrainOptions, dry_run, train
 
 
@@ -37,7 +37,8 @@ from sparsenet.workflows.train import TrainOptions, dry_run, train
 @click.option(
     "--budget",
     metavar="SIZE",
-    help="Pack the network in the end; exit code 3 where the file is larger than 64KiB, say.",
+    help="Pack the network in the end; exit code 3 where the file is larger than 64KiB, say. With "
+    "--dry-run: whether it will be.",
 )
 @click.option("--tensorboard", is_flag=True, help="Write event files too (an extra).")
 @options.as_json
@@ -88,8 +89,10 @@ def _try(solver: Path, chosen: TrainOptions, as_json: bool, display: Display) ->
     dry_run(solver, chosen, show, display)
 
 
-def _print_promise(memory: ModelMemory, as_json: bool) -> None:
+def _print_promise(promise: Promise, as_json: bool) -> None:
     if as_json:
-        options.print_json(memory_json(memory))
-    else:
-        click.echo(memory_table(memory, counts="t"))
+        options.print_json(memory_json(promise.memory) | promise.document)
+        return
+    click.echo(memory_table(promise.memory, counts="t"))
+    if promise.text:
+        click.echo(promise.text)

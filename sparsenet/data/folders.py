@@ -69,6 +69,14 @@ def list_images(folder: Path, train: bool, known: Classes | None = None) -> Imag
         raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from None
 
 
+def class_names(folder: Path) -> tuple[str, ...]:
+    """The classes of a set: the names of its training part's folders, sorted. Raises DataError."""
+    try:
+        return _folders_in(folder / "train")
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from None
+
+
 def _test_part(folder: Path, classes: Classes) -> ImageFiles:
     part = folder / ("val" if os.path.lexists(folder / "val") else "test")
     found = _folders_in(part)

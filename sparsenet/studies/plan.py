@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from sparsenet.amounts import percentage
-from sparsenet.checkpoint import is_checkpoint, load_checkpoint
+from sparsenet.checkpoint import Constraint, is_checkpoint, load_checkpoint
 from sparsenet.config.constraints import declared_balls, weight_shapes
 from sparsenet.config.graph import has_phase, in_phase
 from sparsenet.config.load import Configuration, from_data
@@ -73,8 +73,7 @@ class Plan:
         self.dense = self.size(self.sizes)
         self.target: Target = target_of(options.target, self.dense)
         if self.target.is_file:
-            bytes_of_it = description_bytes(self.base, self._others | self.sizes)
-            self.target = replace(self.target, description=bytes_of_it)
+            self.target = replace(self.target, description=self._description())
         self._require_feasible()
         self._require_fitting_weights()
 
@@ -108,12 +107,15 @@ class Plan:
 
         The learning rate stays that at which the whole training ends.
         """
+        data = from_data(self._candidate_data(counts, shared=shared), "search").data
+        return Trial(data, start=start, label=label)
+
+    def _candidate_data(self, counts: Counts, *, shared: bool) -> dict[str, Any]:
         data = self._constrained(counts, shared=shared)
         for key in ("gamma", "power", "stepsize", "stepvalue"):
             data.pop(key, None)
         data |= {"lr_policy": "fixed", "base_lr": self.base_lr}
-        data |= {"max_iter": self.options.iters, "test_interval": 0}
-        return Trial(from_data(data, "search").data, start=start, label=label)
+        return data | {"max_iter": self.options.iters, "test_interval": 0}
 
     def remaining(self, strategy: Strategy, current: Found) -> tuple[int, int]:
         """About how many trials and updates are to come, if the largest layers lose the most."""
@@ -125,6 +127,15 @@ class Plan:
             trials += strategy.fewest(counts)
             counts = smaller
         return trials, trials * self.options.iters
+
+    def _description(self) -> int:
+        """At most what the description of a candidate's packed file takes."""
+        counts = {name: max(1, size - 1) for name, size in self.sizes.items()}
+        configuration = from_data(self._candidate_data(counts, shared=False), "search")
+        held = (self._others | counts).items()
+        return description_bytes(
+            configuration, [Constraint(name, (f"{name}.weight",), t) for name, t in held]
+        )
 
     def _constrained(self, counts: Counts, *, shared: bool) -> dict[str, Any]:
         data = copy.deepcopy(self.base.data)

@@ -20,15 +20,12 @@ from sparsenet.progress import Display, Quiet
 from sparsenet.run_folder import RunFolder
 from sparsenet.solver.loop import Loop, NotFiniteError
 from sparsenet.solver.tf32 import has_tf32
-from sparsenet.storage.accounting import ModelMemory
-from sparsenet.workflows.budget import require_possible, write_within
+from sparsenet.workflows.budget import Promise, promise_of, require_possible, write_within
 from sparsenet.workflows.build import (
     Parts,
     build,
     build_net,
     choose_device,
-    promised_memory,
-    schedule_of,
 )
 from sparsenet.workflows.recorder import Follower, Recorder, checkpoint_of
 from sparsenet.workflows.results import Results, write_results
@@ -79,7 +76,7 @@ def run_folder_of(solver: Path, configuration: Configuration, output: Path | Non
 def dry_run(
     solver: Path,
     options: TrainOptions,
-    show: Callable[[ModelMemory], None],
+    show: Callable[[Promise], None],
     display: Display | None = None,
 ) -> None:
     """Build everything, pass a sample through every phase, train nothing and make no run folder.
@@ -89,8 +86,7 @@ def dry_run(
     data are. Raises as `train`.
     """
     configuration = _read(solver, options)
-    config = configuration.solver
-    show(promised_memory(config.net, schedule_of(config).final_counts()))
+    show(promise_of(configuration, options.budget))
     device = choose_device(configuration.solver.solver_mode, options.device)
     parts = _build(configuration, device, options.weights, display or Quiet())
     try_phases(parts)

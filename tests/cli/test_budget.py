@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,29 @@ def test_a_budget_that_nothing_could_keep_is_refused_before_training(
     words = "error: --budget much: is not a size such as 64KiB, 1.5MiB or 65536\n"
     assert capsys.readouterr().err == words
     assert not Path("runs").exists()
+
+
+def test_a_dry_run_says_whether_the_file_will_keep_it(solver: Path, capsys: Captured) -> None:
+    assert run(["train", str(solver), "--output=run", "--quiet", "--budget=4KiB"]) == 0
+    size = Path("run/packed.safetensors").stat().st_size
+    capsys.readouterr()
+    dry = ["train", str(solver), "--dry-run", "--budget"]
+    assert run([*dry, "4KiB"]) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    found = re.fullmatch(r"Packed: at most ([\d,]+) bytes, within the budget of 4,096", said)
+    assert found is not None, said
+    most = int(found[1].replace(",", ""))
+    assert size <= most < size + 512
+    assert run([*dry, str(most - 1)]) == 0
+    words = f"possibly OVER the budget of {most - 1:,}, by up to 1"
+    assert capsys.readouterr().out.splitlines()[-1] == f"Packed: at most {most:,} bytes, {words}"
+    for budget, fits in ((most, True), (most - 1, False)):
+        assert run([*dry, str(budget), "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["packed"] == {"most": most, "budget": budget, "fits": fits}
+        assert told["layers"][0]["nonzeros"] == 128
+    assert run([*dry, "800B"]) == 2
+    assert "cannot be met" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("inline")

@@ -13,11 +13,13 @@ import torch
 from sparsenet.checkpoint import Checkpoint, save_checkpoint
 from sparsenet.config.load import Configuration, from_data
 from sparsenet.errors import ConfigError
+from sparsenet.packed.file import packed_bytes
 from sparsenet.studies.plan import Plan, SearchOptions
 from sparsenet.studies.strategies import STRATEGIES, Counts, Found
 from sparsenet.workflows.build import build_net
 from tests.small import configured, inner_product, net_data
 from tests.studies.fakes import result
+from tests.workflows.packing import packed_with
 
 SIZES = {"ip1": 8 * 64, "ip": 10 * 8}
 BIASES = 4 * (8 + 10)
@@ -81,6 +83,16 @@ def test_an_infeasible_target_is_refused_with_what_is_least() -> None:
     dense = 4 * sum(SIZES.values()) + BIASES
     plan(small(), ratio=f"{math.floor(100 * dense / LEAST) / 100}")
     assert "cannot be met" in refused(small(), ratio=f"{math.ceil(100 * dense / LEAST) / 100}")
+
+
+def test_the_description_of_no_candidate_is_larger_than_a_budget_counts() -> None:
+    # Of many layers, each with a rule of its own that the configuration does not have yet.
+    layers = [inner_product(f"layer{place}", 30 + place) for place in range(30)]
+    made = plan(configured(net_data(*layers, inner_product("ip", 10), split=100)), budget="10MiB")
+    counts = {name: size - 3 * place - 1 for place, (name, size) in enumerate(made.sizes.items())}
+    packed = packed_with(from_data(candidate(made, counts), "candidate"), counts)
+    described = len(packed_bytes(packed)) - packed.payload_bytes
+    assert described <= made.target.description < described + 768
 
 
 def test_layers_left_out_of_the_search_count_as_they_are() -> None:

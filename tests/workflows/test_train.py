@@ -15,7 +15,7 @@ from sparsenet.config.read import read_yaml
 from sparsenet.data.raw import DataError
 from sparsenet.errors import ConfigError
 from sparsenet.metrics import read_metrics
-from sparsenet.storage.accounting import ModelMemory
+from sparsenet.workflows.budget import Promise
 from sparsenet.workflows.build import build_net
 from sparsenet.workflows.test import evaluate_checkpoint
 from sparsenet.workflows.train import TrainOptions, TrainResult, dry_run, run_folder_of
@@ -171,10 +171,11 @@ def test_a_dry_run_writes_nothing_and_promises_what_the_last_stage_asks(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    shown: list[ModelMemory] = []
+    shown: list[Promise] = []
     dry_run(home / "solver.yaml", TrainOptions(), shown.append)
-    [memory] = shown
-    assert {layer.name: (layer.shape, layer.nonzeros) for layer in memory.layers} == {
+    [promise] = shown
+    assert (promise.text, promise.document) == ("", {})  # without a budget
+    assert {layer.name: (layer.shape, layer.nonzeros) for layer in promise.memory.layers} == {
         "conv": ((4, 1, 3, 3), 36),
         "ip1": ((20, 36), 72),
         "ip2": ((10, 20), 80),
@@ -194,7 +195,7 @@ def test_a_dry_run_promises_even_where_the_data_are_not(home: Path, tmp_path: Pa
         f"net.layers.digits.root={tmp_path}",
         "net.layers.digits.download=false",
     ]
-    shown: list[ModelMemory] = []
+    shown: list[Promise] = []
     with pytest.raises(DataError, match="MNIST is not in"):
         dry_run(home / "solver.yaml", TrainOptions(overrides=elsewhere), shown.append)
     assert len(shown) == 1

@@ -17,7 +17,7 @@ from sparsenet.errors import ConfigError
 from sparsenet.foreign.read import ForeignError
 from sparsenet.progress import Quiet
 from sparsenet.run_folder import RunFolder
-from sparsenet.storage.accounting import ModelMemory
+from sparsenet.workflows.budget import Promise
 from sparsenet.workflows.train import TrainOptions, dry_run, train
 from sparsenet.workflows.weights import GivenWeights, load_weights, take_weights
 from tests.small import convolution, inner_product, net_data, parts
@@ -67,9 +67,9 @@ def test_a_training_starts_from_a_file_of_others(
     assert notes == ["Weights copied: conv, fc"]
     for name, tensor in state().items():
         torch.testing.assert_close(final.weights[name], tensor)
-    shown: list[ModelMemory] = []
+    shown: list[Promise] = []
     dry_run(solver(tmp_path), TrainOptions(weights=tmp_path / "state"), shown.append)
-    assert [memory.weights.params for memory in shown] == [36 + 1440]
+    assert [promise.memory.weights.params for promise in shown] == [36 + 1440]
 
 
 def test_a_renamed_head_of_other_classes_is_left_fresh(tmp_path: Path) -> None:
