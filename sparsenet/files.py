@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -46,6 +46,31 @@ def write_text(path: Path, text: str) -> None:
     """Replace a text file whole, in UTF-8. Raises FileError."""
     with replacing(path, "w") as stream:
         stream.write(text)
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write text files of these names into a folder: a new one appears whole or not at all.
+
+    In one that is there the files are put in place once all are written. Raises FileError.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not folder.is_dir()
+        place = folder.parent if is_new else folder
+        with tempfile.TemporaryDirectory(".part", f".{folder.name}.", place) as name:
+            part = Path(name) / "new"
+            part.mkdir()
+            for file, text in texts.items():
+                write_text(part / file, text)
+            if is_new:
+                part.rename(folder)
+            for file in () if is_new else texts:
+                (part / file).replace(folder / file)
+            _sync_folder(place)
+    except (OSError, FileError) as error:
+        cause = error.__cause__ if isinstance(error, FileError) else error
+        words = getattr(cause, "strerror", None) or cause
+        raise FileError(f"{folder}: cannot be written: {words}") from error
 
 
 def _sync_folder(folder: Path) -> None:

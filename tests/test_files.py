@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsenet.files import FileError, replacing, write_text
+from sparsenet.files import FileError, replacing, write_text, write_texts
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -95,4 +95,55 @@ def test_where_nothing_can_be_written_one_line_says_so(place: str, old: Path) ->
         write_text(path, "new")
     assert str(raised.value).startswith(f"{path}: cannot be written: ")
     assert len(str(raised.value).splitlines()) == 1
+    assert_untouched(old)
+
+
+TEXTS = {"a": "1", "b": "2"}
+
+
+def texts_in(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_a_new_folder_has_all_of_its_files(tmp_path: Path) -> None:
+    write_texts(tmp_path / "above" / "new", TEXTS)
+    assert texts_in(tmp_path / "above" / "new") == TEXTS
+    assert stat.S_IMODE((tmp_path / "above" / "new").stat().st_mode) == stat.S_IMODE(
+        (tmp_path / "above").stat().st_mode
+    )
+    assert [path.name for path in (tmp_path / "above").iterdir()] == ["new"]
+
+
+def test_in_a_folder_that_is_there_other_files_stay(old: Path) -> None:
+    write_texts(old.parent, TEXTS | {old.name: "new"})
+    assert texts_in(old.parent) == TEXTS | {old.name: "new"}
+    write_texts(old.parent, {"a": "3"})
+    assert texts_in(old.parent) == TEXTS | {old.name: "new", "a": "3"}
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("error", [FULL, KeyboardInterrupt()])
+def test_of_several_files_none_is_left_where_one_fails(
+    error: BaseException, is_there: bool, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+
+    def fail_at_the_second(handle: int) -> None:
+        synced.append(handle)
+        if len(synced) == 3:  # a file and its folder come first
+            raise error
+
+    folder = old.parent if is_there else old.parent / "new"
+    monkeypatch.setattr("os.fsync", fail_at_the_second)
+    with pytest.raises(FileError if error is FULL else KeyboardInterrupt) as raised:
+        write_texts(folder, TEXTS)
+    if error is FULL:
+        assert str(raised.value) == f"{folder}: cannot be written: No space left on device"
+    assert_untouched(old)
+
+
+def test_a_folder_that_cannot_be_made_is_named(old: Path) -> None:
+    with pytest.raises(FileError) as raised:
+        write_texts(old / "below", TEXTS)
+    assert str(raised.value) == f"{old / 'below'}: cannot be written: File exists"
     assert_untouched(old)

@@ -31,7 +31,7 @@ _COMMANDS = {
     "time": "how long each layer of a packed model takes, and its memory, beside dense",
     "plot": "figures of what searches, sweeps and runs have written",
     "report": "bind a run or study into one HTML page",
-    "export": "write a trained network as a file that other programs run: ONNX",
+    "export": "write a trained network for other programs to run: as ONNX, or as C",
     "schema": "print the JSON Schema of solver, net or sweep files",
 }
 

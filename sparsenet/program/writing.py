@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from sparsenet.files import FileError, write_text
+from sparsenet.files import write_texts
 from sparsenet.program.calls import Calls, number_arrays, packed_arrays
 from sparsenet.program.constants import array, identifier, packed
 from sparsenet.program.operation import Numbers, Packed
@@ -56,13 +56,12 @@ def write_project(
     name = _name(title)
     project = _project(program, prepare, folder, name)
     words = _words(program, prepare, project, title, classes)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"{folder}: cannot be made: {error.strerror or error}") from error
-    for template, file in zip(_TEMPLATES, file_names(title), strict=True):
-        text = files("sparsenet.program").joinpath("project", template).read_text("utf-8")
-        write_text(folder / file, _filled(text, words))
+    templates = files("sparsenet.program").joinpath("project")
+    texts = {
+        file: _filled(templates.joinpath(template).read_text("utf-8"), words)
+        for template, file in zip(_TEMPLATES, file_names(title), strict=True)
+    }
+    write_texts(folder, texts)
     return project
 
 

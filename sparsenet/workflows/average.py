@@ -23,7 +23,7 @@ from sparsenet.workflows.build import counted_memory
 from sparsenet.workflows.held_out import scores_of
 from sparsenet.workflows.joined import joined_checkpoint, joined_configuration
 from sparsenet.workflows.models import load_model
-from sparsenet.workflows.stored import open_stored
+from sparsenet.workflows.stored import open_stored, stored_net
 
 _FREE = ("regularization", "bootstrap", "weight_filler", "bias_filler")
 """Keys in which the members may differ: they tell how a net is trained, not what it computes."""
@@ -91,12 +91,12 @@ def average(
         stored = open_stored(path, device=device)
         scores[str(path)] = scores_of(stored, ["TEST"], display).get("TEST")
         memory[str(path)] = counted_memory(stored.net)
-    folder.make()
-    save_checkpoint(output, whole)
-    stored = open_stored(output, device=device)
+    stored = stored_net(whole, str(output), device=device)
     score = scores_of(stored, ["TEST"], display).get("TEST")
     if score is not None and score.accuracy is not None:
-        save_checkpoint(output, dataclasses.replace(whole, accuracy={"TEST": score.accuracy}))
+        whole = dataclasses.replace(whole, accuracy={"TEST": score.accuracy})
+    folder.make()
+    save_checkpoint(output, whole)
     return Averaged(
         scores | {str(output): score}, memory | {str(output): counted_memory(stored.net)}
     )

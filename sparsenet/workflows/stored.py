@@ -33,21 +33,27 @@ def open_stored(path: Path, overrides: Sequence[str] = (), device: str | None = 
     Raises ConfigError, and CheckpointError or PackError where the file is not whole or its weights
     do not fit its own configuration.
     """
-    checkpoint = load_model(path)
-    configuration = from_data(checkpoint.config, str(path), overrides)
+    return stored_net(load_model(path), str(path), overrides, device)
+
+
+def stored_net(
+    checkpoint: Checkpoint, name: str, overrides: Sequence[str] = (), device: str | None = None
+) -> StoredNet:
+    """As `open_stored`, of a checkpoint that is or will be in the file `name`."""
+    configuration = from_data(checkpoint.config, name, overrides)
     chosen = choose_device(configuration.solver.solver_mode, device)
-    for name, (_, shape) in weight_shapes(configuration.solver.net).items():
+    for layer, (_, shape) in weight_shapes(configuration.solver.net).items():
         # Before the net is built, for which it would take the memory that it says it needs.
-        weight = checkpoint.weights.get(f"{name}.weight")
+        weight = checkpoint.weights.get(f"{layer}.weight")
         if weight is None or tuple(weight.shape) != tuple(shape):
             held = "none" if weight is None else _dims(weight.shape)
-            words = f"its configuration has {_dims(shape)} weights in {name}, the file {held}"
-            raise CheckpointError(f"{path}: {words}")
+            words = f"its configuration has {_dims(shape)} weights in {layer}, the file {held}"
+            raise CheckpointError(f"{name}: {words}")
     try:
         net = restored_net(checkpoint, configuration, chosen)
     except ConfigError as error:
         words = "; ".join(map(str, error.problems))
-        raise CheckpointError(f"{path}: {words}") from None
+        raise CheckpointError(f"{name}: {words}") from None
     return StoredNet(checkpoint, configuration, net, chosen)
 
 
