@@ -184,6 +184,16 @@ def test_every_layer_is_clean_under_warnings_and_sanitizers(name: str, tmp_path:
     assert (code, err) == (0, "")
 
 
+@pytest.mark.skipif(not shutil.which("clang"), reason="there is no clang")
+@pytest.mark.parametrize("name", NETS)
+def test_every_layer_is_clean_under_the_warnings_of_clang_too(name: str, tmp_path: Path) -> None:
+    written(sparse_net(small(*NETS[name]), 0.5), tmp_path)
+    sources = sorted(map(str, tmp_path.glob("*.c")))
+    command = ["clang", *STRICT, "-fsyntax-only", *sources]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_makefile_builds_and_main_prints_the_class(tmp_path: Path) -> None:
     if not shutil.which("make"):
         pytest.skip("there is no make")

@@ -18,7 +18,7 @@ static int at_most(int high, int x)
 /* The larger; NaN where one is. Without a branch, which would be guessed wrongly half the time. */
 static inline float larger(float a, float b)
 {
-    return (b > a) | (b != b) ? b : a;
+    return ((b > a) | (b != b)) ? b : a;
 }
 
 /* `line` holds a window's rows as one, with its border: what of it the image reaches, and all. */
