@@ -14,7 +14,7 @@ import click
 
 from sparsenet import __version__
 from sparsenet.errors import ConfigError, SparsenetError, printable
-from sparsenet.workflows.signals import TerminatedError, ended_by_signals, pass_over_signals
+from sparsenet.workflows.signals import Ending, TerminatedError, ended_by_signals, pass_over_signals
 
 _COMMANDS = {
     "train": "train a network from a solver file",
@@ -108,8 +108,8 @@ def _say(words: str) -> None:
 def run(arguments: list[str] | None = None, say: Callable[[str], None] = _say) -> int:
     """Run the command line; the exit code. What went wrong is given to `say`, in whole lines."""
     try:
-        with ended_by_signals():
-            return _run(arguments, say)
+        with ended_by_signals() as ending:
+            return _run(arguments, say, ending)
     except (MemoryError, RuntimeError) as error:
         if not _is_memory(error):
             raise
@@ -119,9 +119,10 @@ def run(arguments: list[str] | None = None, say: Callable[[str], None] = _say) -
         return 128 + signal.SIGPIPE
 
 
-def _run(arguments: list[str] | None, say: Callable[[str], None]) -> int:
+def _run(arguments: list[str] | None, say: Callable[[str], None], ending: Ending) -> int:
     try:
-        result: Any = cli.main(arguments, prog_name="sparsenet", standalone_mode=False)
+        with ending.comes_first():
+            result: Any = cli.main(arguments, prog_name="sparsenet", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:

@@ -65,30 +65,56 @@ def stop_on_signals() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
 
+class Ending:
+    """Which signal has ended a block, if one has."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def end(self, number: int, _frame: FrameType | None) -> None:
+        """Raise KeyboardInterrupt for SIGINT and TerminatedError for SIGTERM, but once."""
+        self.signal = number
+        pass_over_signals()
+        self._raise()
+
+    @contextmanager
+    def comes_first(self) -> Iterator[None]:
+        """Inside the block any error that follows a signal is the signal's own.
+
+        C code can take its exception for a failure and go on, as torch does while it imports NumPy,
+        which then is there by half.
+        """
+        try:
+            yield
+        except StoppedError:
+            raise
+        except Exception:
+            self._raise()
+            raise
+
+    def _raise(self) -> None:
+        if self.signal is not None:
+            raise (KeyboardInterrupt if self.signal == signal.SIGINT else TerminatedError) from None
+
+
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
+def ended_by_signals() -> Iterator[Ending]:
     """Inside the block SIGINT raises KeyboardInterrupt and SIGTERM TerminatedError, but once.
 
     Whatever comes after the first in it is passed over, so that nothing disturbs the end that it
     began. A signal that the block itself has come to ignore stays so.
     """
+    ending = Ending()
     if not _handles_signals():
-        yield
+        yield ending
         return
-    has_ended = False
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        nonlocal has_ended
-        has_ended = True
-        pass_over_signals()
-        raise KeyboardInterrupt if number == signal.SIGINT else TerminatedError
-
+    end = ending.end
     before = {number: signal.signal(number, end) for number in _STOPPING}
     try:
-        yield
+        yield ending
     finally:
         for number, handler in before.items():
-            if has_ended or signal.getsignal(number) is end:
+            if ending.signal is not None or signal.getsignal(number) is end:
                 signal.signal(number, handler)
 
 

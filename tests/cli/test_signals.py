@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -112,6 +113,19 @@ def test_while_it_is_tested(
     stopping = raising(number, held_out.scores_of, before)
     monkeypatch.setattr(f"sparsenet.workflows.{module}.scores_of", stopping)
     assert_stopped(arguments, code, capsys)
+
+
+@BOTH
+def test_where_somebody_swallowed_it_the_error_that_follows_is_no_defect(
+    number: signal.Signals, code: int, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def by_half(*_: object) -> None:
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(number)
+        raise AttributeError("module 'numpy' has no attribute 'matrix'")
+
+    monkeypatch.setattr("sparsenet.workflows.pack.unpack", by_half)
+    assert_stopped("unpack model.safetensors -o out.pt", code, capsys)
 
 
 @BOTH

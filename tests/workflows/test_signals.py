@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from collections.abc import Iterator
@@ -79,6 +80,23 @@ def test_around_the_loop_the_first_ends_all_and_the_others_are_passed_over(
     with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else TerminatedError):
         stopped()
     assert handlers() == before
+
+
+@pytest.mark.parametrize("number", [number for number, _ in BOTH])
+def test_an_error_after_a_signal_that_was_swallowed_is_the_signals(number: signal.Signals) -> None:
+    def failed(error: Exception, *, signalled: bool) -> None:
+        with ended_by_signals() as ending, ending.comes_first():
+            if signalled:
+                with contextlib.suppress(BaseException):
+                    signal.raise_signal(number)
+            raise error
+
+    with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else TerminatedError):
+        failed(AttributeError("numpy is there by half"), signalled=True)
+    with pytest.raises(StoppedError, match="after 3 updates"):
+        failed(StoppedError(number, "stopped after 3 updates"), signalled=True)
+    with pytest.raises(AttributeError):
+        failed(AttributeError("a defect"), signalled=False)
 
 
 def test_a_signal_in_the_loop_is_the_loops_and_the_handlers_come_back() -> None:
