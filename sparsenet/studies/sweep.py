@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from sparsenet.config.sweep import SweepConfig
 from sparsenet.files import write_text
 from sparsenet.studies.grid import Setting
-from sparsenet.studies.ranges import Bracket, NoRangeError, bracket, points_within
+from sparsenet.studies.ranges import EMPTY, Bracket, NoRangeError, Range, bracket, points_within
 from sparsenet.studies.study import (
     StudyOptions,
     document_of,
@@ -95,7 +96,7 @@ class _Ranges:
         searches = [(setting, bracket()) for setting in self.plan.automatic]
         asked = {place: next(search) for place, (_, search) in enumerate(searches)}
         tried: list[Planned] = []
-        ends: dict[int, tuple[float, float]] = {}
+        ends: dict[int, Range] = {}
         while asked:
             now = [(p, searches[p][0].at(float(f"{s:.3g}"))) for p, s in asked.items()]
             trials = [(setting, self.plan.trial(setting, self.seed)) for _, setting in now]
@@ -105,38 +106,34 @@ class _Ranges:
                 search = searches[place][1]
                 density = _density(result, setting.acts_on)
                 following = self._answered(search, searches[place][0], density)
-                if isinstance(following, tuple):
+                if isinstance(following, Range):
                     ends[place] = following
                     del asked[place]
                 else:
                     asked[place] = following
-        ranges = [_range_words(searches[p][0], *end) for p, end in sorted(ends.items())]
+        ranges = [_range_words(searches[p][0], end) for p, end in sorted(ends.items())]
         return self._in_order(tried, ends), ranges
 
-    def _in_order(
-        self, tried: Sequence[Planned], ends: dict[int, tuple[float, float]]
-    ) -> list[Planned]:
+    def _in_order(self, tried: Sequence[Planned], ends: dict[int, Range]) -> list[Planned]:
         """By method and layers, each by rising strength, every trial once."""
         every = [*tried, *(one for place, end in ends.items() for one in self._within(place, end))]
         places = {(s.method, s.layers): at for at, s in enumerate(self.plan.automatic)}
         once = {trial.key: (setting, trial) for setting, trial in every}.values()
         return sorted(once, key=lambda it: (places[it[0].method, it[0].layers], it[0].strength))
 
-    def _answered(
-        self, search: Bracket, setting: Setting, density: float
-    ) -> float | tuple[float, float]:
-        """The next strength asked for, or the two ends of the range."""
+    def _answered(self, search: Bracket, setting: Setting, density: float) -> float | Range:
+        """The next strength asked for, or the range."""
         try:
             return search.send(density)
         except StopIteration as end:
-            ends: tuple[float, float] = end.value
-            return ends
+            found: Range = end.value
+            return found
         except NoRangeError as error:
             raise TrialError(f"{', '.join(setting_words(setting))}: {error}") from None
 
-    def _within(self, place: int, ends: tuple[float, float]) -> list[Planned]:
+    def _within(self, place: int, ends: Range) -> list[Planned]:
         setting = self.plan.automatic[place]
-        strengths = points_within(*ends, setting.rule.points)
+        strengths = points_within(ends.weak, ends.strong, setting.rule.points)
         return [
             (setting.at(strength), self.plan.trial(setting.at(strength), seed))
             for strength in strengths
@@ -145,13 +142,15 @@ class _Ranges:
 
 
 def _density(result: Result, layers: Sequence[str]) -> float:
-    """The density of these layers together; of a training that diverged 0."""
+    """The density of these layers together; of a training that diverged infinity."""
     if result.failed is not None:
-        return 0.0
+        return inf
     weights = sum(result.layers[name].weights for name in layers)
     return sum(result.layers[name].nonzeros for name in layers) / weights
 
 
-def _range_words(setting: Setting, weak: float, strong: float) -> str:
+def _range_words(setting: Setting, ends: Range) -> str:
     where = ", ".join(setting_words(setting))
-    return f"{where}: {setting.rule.automatic} from {weak:.3g} (dense) to {strong:.3g} (empty)"
+    end = "empty" if ends.least <= EMPTY else f"sparsest, {100 * ends.least:.1f} %"
+    strengths = f"from {ends.weak:.3g} (dense) to {ends.strong:.3g} ({end})"
+    return f"{where}: {setting.rule.automatic} {strengths}"

@@ -24,7 +24,7 @@ def found(density: Density) -> tuple[tuple[float, float], list[float]]:
         try:
             asked = search.send(density(asked))
         except StopIteration as end:
-            return end.value, tried
+            return (end.value.weak, end.value.strong), tried
         tried.append(asked)
         assert len(tried) < 30
 
@@ -87,6 +87,41 @@ def test_a_density_that_does_not_only_fall_has_ends_in_order() -> None:
     answers = {1e-3: 0.0, 1e-4: 0.5, 1e-5: 0.0, 1e-6: 0.95}
     (weak, strong), _ = found(lambda s: min(answers.items(), key=lambda it: abs(it[0] - s))[1])
     assert (weak, strong) == pytest.approx((1e-6, 1e-5))
+
+
+def test_a_density_that_rises_again_ends_the_range_where_it_is_least() -> None:
+    """As measured of l1 on LeNet's ip1, where training diverges at 100."""
+    answers = {1e-3: 0.11, 1e-2: 0.018, 1e-1: 0.46, 1e-4: 0.84, 1e-5: 0.97, 10: 0.98, 100: math.inf}
+
+    def density(strength: float) -> float:
+        return min(answers.items(), key=lambda it: abs(math.log(it[0] / strength)))[1]
+
+    ends, tried = found(density)
+    assert ends == pytest.approx((1e-5, 1e-2))
+    assert tried[:5] == pytest.approx([1e-3, 1e-2, 1e-1, 1e-4, 1e-5])
+
+
+def test_noise_is_no_rise() -> None:
+    answers = {1e-3: 0.99, 1e-2: 0.5, 1e-1: 0.54, 1.0: 0.005}
+    ends, _ = found(lambda s: min(answers.items(), key=lambda it: abs(math.log(it[0] / s)))[1])
+    assert ends == pytest.approx((10**-2.5, 1.0))
+
+
+def test_a_training_that_diverges_ends_the_range() -> None:
+    ends, tried = found(lambda s: math.inf if s > 0.05 else 0.2 if s > 5e-3 else 1.0)
+    assert ends == pytest.approx((1e-3, 1e-2))
+    assert max(tried) == pytest.approx(0.1)
+
+
+def test_what_diverges_at_first_is_looked_for_below() -> None:
+    ends, _ = found(lambda s: math.inf if s > 5e-5 else 0.3 if s > 5e-6 else 1.0)
+    assert ends == pytest.approx((1e-6, 1e-5))
+
+
+def test_what_is_dense_until_it_diverges_has_no_range() -> None:
+    words = r"^the network is dense up to 0\.01, and spoilt at 0\.1$"
+    with pytest.raises(NoRangeError, match=words):
+        found(lambda s: math.inf if s > 0.05 else 1.0)
 
 
 @pytest.mark.parametrize("density", [0.011, 0.5, 1.0])
