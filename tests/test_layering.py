@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "solver.update": "",
     "config": "errors record record_words amounts regularization data layers "
     "solver.lr_policies solver.update",
+    "shrinking": "layers config",
     "net": "errors layout config layers",
     "program": "errors files storage data layers config net",
     "archive": "errors",
