@@ -12,7 +12,8 @@ from typing import Any
 
 from sparsenet.files import FileError
 from sparsenet.layers.base import Phase
-from sparsenet.workflows.pruning import Pruning, plain
+from sparsenet.workflows.decimals import plain
+from sparsenet.workflows.pruning import Pruning
 from sparsenet.workflows.resume import comparable
 
 KEY_DIGITS = 16

@@ -23,9 +23,10 @@ from sparsenet.run_folder import RunFolder
 from sparsenet.solver.evaluate import evaluate
 from sparsenet.workflows.build import choose_device, counted_memory, restored_net
 from sparsenet.workflows.copying import copy_weights
+from sparsenet.workflows.decimals import plain
 from sparsenet.workflows.held_out import open_batches
 from sparsenet.workflows.models import load_model
-from sparsenet.workflows.pruning import Pruning, plain
+from sparsenet.workflows.pruning import Pruning
 from sparsenet.workflows.pruning_options import PruningOptions
 from sparsenet.workflows.retrain_all import retrain_all
 from sparsenet.workflows.signals import StoppedError, stop_on_signals

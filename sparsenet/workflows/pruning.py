@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Context, Decimal, localcontext
+from decimal import Decimal
 
 import torch
 from torch import Tensor
 
 from sparsenet.regularization.projections import keep_largest_
-
-# More digits than any sum or quotient of the thresholds that can be given has: it is then exact.
-EXACT = Context(prec=300)
 
 
 @dataclass(frozen=True)
@@ -52,9 +49,3 @@ def hard_threshold_(weight: Tensor, delta: float) -> Tensor:
     """
     bound = torch.tensor(delta, dtype=weight.dtype, device=weight.device)
     return weight.masked_fill_(weight.abs() < bound, 0.0)
-
-
-def plain(value: Decimal) -> str:
-    """A number as one writes it: 0.1, not 0.10 nor 1E-1."""
-    with localcontext(EXACT):
-        return format(value.normalize(), "f")

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from decimal import Decimal, localcontext
 from math import prod
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 
@@ -17,13 +14,11 @@ from sparsenet.amounts import resolve_amount
 from sparsenet.errors import ConfigError, Problem, listed, nearest
 from sparsenet.layers.base import Shape
 from sparsenet.record_words import shown
+from sparsenet.workflows.decimals import decimals, plain, values_of
 from sparsenet.workflows.models import load_model
-from sparsenet.workflows.pruning import EXACT, Pruning, plain
+from sparsenet.workflows.pruning import Pruning
 
 PAPER_RANGE = "0:0.1:0.01"
-MOST_VALUES = 1000
-_NUMBER = re.compile(r"(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:[eE][-+]?[0-9]{1,2})?")
-T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ class PruningOptions:
             return [_by_layer(self.t, sizes)]
         if self.density is not None:
             return _by_density(self.density, sizes)
-        values = _thresholds(PAPER_RANGE if self.delta is None else self.delta)
+        values = decimals("--delta", PAPER_RANGE if self.delta is None else self.delta)
         return [Pruning(f"delta {plain(value)}", delta=value) for value in values]
 
 
@@ -107,7 +102,7 @@ def _count(text: str) -> int | str:
 
 def _by_density(text: str, sizes: Mapping[str, int]) -> list[Pruning]:
     prunings, problems = [], []
-    for percentage in _items("--density", text, str):
+    for percentage in values_of("--density", text, str):
         _check_percentage(percentage)
         counts = {}
         for name, size in sizes.items():
@@ -128,50 +123,6 @@ def _check_percentage(text: str) -> None:
         resolve_amount(text, 10**30)  # so many weights that only the text can be wrong
     except ValueError as error:
         raise ConfigError(Problem("--density", "", str(error))) from None
-
-
-def _thresholds(text: str) -> Sequence[Decimal]:
-    """The values of start:stop:step or of a list, exactly the decimals that were written."""
-    if ":" not in text:
-        return _items("--delta", text, _number)
-    parts = text.split(":")
-    if len(parts) != 3:
-        words = f"{shown(text)} is neither start:stop:step, such as 0:0.1:0.01, nor a list"
-        raise ConfigError(Problem("--delta", "", words))
-    start, stop, step = (_number(part.strip()) for part in parts)
-    if step == 0:
-        raise ConfigError(Problem("--delta", "", f"{text}: the step must be above 0"))
-    if stop < start:
-        raise ConfigError(Problem("--delta", "", f"{text}: the stop is below the start"))
-    with localcontext(EXACT):
-        count = int((stop - start) // step) + 1
-        _check_how_many("--delta", text, count)
-        return [start + index * step for index in range(count)]
-
-
-def _number(text: str) -> Decimal:
-    if not _NUMBER.fullmatch(text):
-        raise ConfigError(Problem("--delta", "", f"{shown(text)} is not a number of 0 or more"))
-    return Decimal(text)
-
-
-def _items(option: str, text: str, read: Callable[[str], T]) -> list[T]:
-    """The values of a list, all different."""
-    texts = [item.strip() for item in text.split(",")]
-    _check_how_many(option, shown(text), len(texts))
-    values = [read(item) for item in texts]
-    counts = Counter(values)
-    for item, value in zip(texts, values, strict=True):
-        if counts[value] > 1:
-            raise ConfigError(Problem(option, "", f"{item} is given more than once"))
-    return values
-
-
-def _check_how_many(option: str, text: str, count: int) -> None:
-    if count > MOST_VALUES:
-        many = str(count) if count < 10**9 else f"{Decimal(count):.0e}"
-        words = f"{text}: {many} values, but {MOST_VALUES} are the most it may have"
-        raise ConfigError(Problem(option, "", words))
 
 
 def _dims(shape: Shape) -> str:

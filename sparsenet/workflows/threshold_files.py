@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sparsenet.errors import ConfigError
 from sparsenet.files import write_text
 from sparsenet.plots.style import FIGURE_MARK
 from sparsenet.plots.threshold import THRESHOLD_MARK, draw_threshold
 from sparsenet.run_folder import RunFolder
+from sparsenet.workflows.own_files import require_own
 from sparsenet.workflows.threshold_report import (
     CSV_BEGINS,
     TITLE,
@@ -37,10 +37,7 @@ class ThresholdFiles:
         """Raise ConfigError where a file of another origin has one of the names."""
         # The figure may be one that `plot` has drawn from the same table.
         marks = ((CSV_BEGINS,), (TITLE,), (THRESHOLD_MARK, FIGURE_MARK))
-        for path, possible in zip(self.paths, marks, strict=True):
-            if path.exists() and not _has_mark(path, possible):
-                words = "is not of prune-threshold and is kept; choose another folder by --output"
-                raise ConfigError(f"{path} {words}")
+        require_own(dict(zip(self.paths, marks, strict=True)), "prune-threshold")
 
     def open(self) -> None:
         """Make the folder if there is none. Raises FileError where it cannot be written to."""
@@ -55,12 +52,3 @@ class ThresholdFiles:
         write_text(self.folder.threshold_csv, threshold_csv(points))
         write_text(self.folder.threshold_text, self.table(points))
         draw_threshold(self.folder.threshold_csv, self.folder.threshold_figure)
-
-
-def _has_mark(path: Path, marks: Sequence[str]) -> bool:
-    """Whether a file says near its start, by one of the marks, what it is."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        start = stream.read(1024)
-    return any(mark.encode() in start for mark in marks)
