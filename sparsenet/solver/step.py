@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -51,6 +52,7 @@ class Stepper:
         """Whether each loss is looked at, which elsewhere would be to wait for it."""
         self.spoilt = False
         """Whether an update that was not made, its data failing, has changed statistics."""
+        self._held: dict[str, Tensor] = {}
         self._remembers = bool(net.statistics())
         self._random = any(isinstance(m, nn.Dropout) for m in net.modules())
 
@@ -72,6 +74,18 @@ class Stepper:
             for name, tensor in item.history.items():
                 tensor.copy_(history[item.blob.name][name])
 
+    def hold_zeros(self, weights: Mapping[str, Tensor]) -> None:
+        """Let the net's weights that are zero in `weights`, by blob name, stay as they are.
+
+        Their gradients become 0. A weight that is 0 with a history of 0 then stays 0 under each
+        solver type and regularizer: a fixed mask.
+        """
+        self._held = {
+            blob.name: (weights[blob.name] == 0).to(blob.tensor.device)
+            for blob in self.net.blobs
+            if blob.is_weight
+        }
+
     def step(self, step: int, progress: Progress) -> Tensor:
         """Make update number `step` + 1; the loss before it, a mean over iter_size batches.
 
@@ -89,6 +103,7 @@ class Stepper:
             gradients = [item.blob.tensor.grad for item in self._trained]
             present = [gradient for gradient in gradients if gradient is not None]
             loss = self.exchange.mean_(present, loss)
+            self._hold()
             if self.watchful and not math.isfinite(float(loss)):
                 return loss
             if config.clip_gradients is not None:
@@ -162,6 +177,13 @@ class Stepper:
         if self.config.precision == "bf16":
             return torch.autocast(self.batches.device.type, dtype=torch.bfloat16)
         return nullcontext()
+
+    def _hold(self) -> None:
+        """Zero the gradients of the weights that are to stay."""
+        for item in self._trained if self._held else ():
+            held, gradient = self._held.get(item.blob.name), item.blob.tensor.grad
+            if held is not None and gradient is not None:
+                gradient.masked_fill_(held, 0.0)
 
     def _apply(self, step: int) -> None:
         rate = learning_rate(self.config, step)

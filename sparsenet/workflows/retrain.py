@@ -19,7 +19,7 @@ from sparsenet.progress import Display
 from sparsenet.run_folder import RunFolder
 from sparsenet.workflows.constraining import l0_beside
 from sparsenet.workflows.resume import comparable
-from sparsenet.workflows.train import TrainOptions, train
+from sparsenet.workflows.train import TrainOptions, TrainResult, train
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,12 @@ def retrain(
     folder.make()
     write_text(folder.config, write_yaml(configuration.data))
     options = TrainOptions(output=folder.path, resume="auto", device=device)
-    result = train(folder.config, options, display)
+    return trained_as(train(folder.config, options, display), configuration)
+
+
+def trained_as(result: TrainResult, configuration: Configuration) -> Retrained:
+    """What a run came to, by its best network where it has one. Raises CheckpointError."""
+    folder = result.folder
     checkpoint = load_checkpoint(folder.best if "best" in result.summary else folder.final)
     names = weight_shapes(configuration.solver.net)
     weights = (checkpoint.weights[f"{name}.weight"] for name in names)

@@ -27,6 +27,7 @@ from sparsenet.workflows.build import (
     build_net,
     choose_device,
 )
+from sparsenet.workflows.models import load_model
 from sparsenet.workflows.recorder import Follower, Recorder, checkpoint_of
 from sparsenet.workflows.results import Results, write_results
 from sparsenet.workflows.resume import comparable, keep_best_, restore_
@@ -40,7 +41,10 @@ MISSED = 3
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What the command line adds to a solver file; `budget` in bytes of the packed file."""
+    """What the command line adds to a solver file; `budget` in bytes of the packed file.
+
+    `zeros_of` is a model, of the same net, whose zero weights stay zero here.
+    """
 
     overrides: Sequence[str] = ()
     output: Path | None = None
@@ -50,6 +54,7 @@ class TrainOptions:
     overwrite: bool = False
     tensorboard: bool = False
     budget: int | None = None
+    zeros_of: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +150,8 @@ def _trained(
     if found is not None:
         restore_(loop, found)
         keep_best_(loop, folder, display)
+    if options.zeros_of is not None:
+        loop.stepper.hold_zeros(load_model(options.zeros_of).weights)
     try_phases(parts)
     if parts.config.precision == "tf32" and not has_tf32(device):
         display.note(f"{device} has no TF32: computing in float32")
