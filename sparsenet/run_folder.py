@@ -29,6 +29,10 @@ class RunFolder:
         self.threshold_text = path / "threshold.txt"
         self.threshold_figure = path / "threshold.png"
         self.retrain = path / "retrain"
+        self.prune_csv = path / "prune.csv"
+        self.prune_text = path / "prune.txt"
+        self.prune_figure = path / "prune.png"
+        self.pruned = path / "prune"
         self.tensorboard = path / "tensorboard"
 
     def snapshot(self, iteration: int) -> Path:

@@ -22,6 +22,7 @@ _COMMANDS = {
     "summary": "layers, shapes, parameters and multiply-accumulates of a network, and its picture",
     "memsize": "memory of a checkpoint, net or solver, per layer and storage format",
     "prune-threshold": "the baseline: thresholds on a trained network, without training",
+    "prune": "accuracy against the part of filters or weights pruned; smaller dense networks",
     "search": "how many weights each layer keeps, found by training: a network under a budget",
     "ensemble": "several sparse networks, averaged, in the memory of one",
     "sweep": "one network under many settings, seeds and amounts of data",

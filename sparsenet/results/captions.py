@@ -17,6 +17,8 @@ CAPTIONS: dict[str, str] = {
     f"network would be as high, after Figure 4 {_AFTER}",
     "threshold": "Accuracy against nonzero weights of thresholded networks and of those trained "
     f"under l0 constraints with the same counts, after Figure 5 {_AFTER}",
+    "prune": "Accuracy against the part of the filters or weights that was set to zero without "
+    "training, of each trained network, after Khan & Stavness (2020).",
     "sweep": "Accuracy against nonzero weights by method, means over seeds with bars of one "
     f"standard deviation, after Figure 6 {_AFTER}",
     "datasize": "Accuracy on held-out and on training data against the number of training "

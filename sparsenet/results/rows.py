@@ -130,6 +130,19 @@ class Thresholded:
 
 
 @dataclass(frozen=True)
+class PrunedRow:
+    """A row of prune.csv: a net at one fraction, and what it came to when shrunk or fine-tuned."""
+
+    checkpoint: str
+    criterion: str
+    scope: str
+    fraction: float
+    test_accuracy: float | None
+    shrunk_test_accuracy: float | None
+    finetuned_test_accuracy: float | None
+
+
+@dataclass(frozen=True)
 class LogTest:
     """A test in the log: after how many updates, on which phase, with how many nonzero weights."""
 

@@ -6,7 +6,16 @@ from pathlib import Path
 
 from sparsenet.results.fields import Fields
 from sparsenet.results.reading import read_csv, read_json, read_json_lines
-from sparsenet.results.rows import LayerBytes, Log, LogTest, Model, Stage, Summary, Thresholded
+from sparsenet.results.rows import (
+    LayerBytes,
+    Log,
+    LogTest,
+    Model,
+    PrunedRow,
+    Stage,
+    Summary,
+    Thresholded,
+)
 
 PHASES = ("VAL", "TEST")
 
@@ -111,4 +120,22 @@ def _thresholded(row: Fields) -> Thresholded:
         test_accuracy=row.fraction("test_accuracy"),
         retrained_nonzeros=row.count("retrained_nonzeros"),
         retrained_test_accuracy=row.fraction("retrained_test_accuracy"),
+    )
+
+
+def read_prunings(path: Path) -> tuple[PrunedRow, ...]:
+    """prune.csv of `prune`: each net at each fraction, in order."""
+    needed = ("checkpoint", "criterion", "scope", "fraction", "test_accuracy")
+    return tuple(map(_pruned, read_csv(path, needed)))
+
+
+def _pruned(row: Fields) -> PrunedRow:
+    return PrunedRow(
+        checkpoint=row.text("checkpoint"),
+        criterion=row.text("criterion"),
+        scope=row.text("scope"),
+        fraction=row.needed_fraction("fraction"),
+        test_accuracy=row.fraction("test_accuracy"),
+        shrunk_test_accuracy=row.fraction("shrunk_test_accuracy"),
+        finetuned_test_accuracy=row.fraction("finetuned_test_accuracy"),
     )

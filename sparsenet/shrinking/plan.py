@@ -22,10 +22,11 @@ class Kept:
 
 @dataclass(frozen=True)
 class Plan:
-    """What goes: `removed` has the roots of channels, `filters` how many outputs of each layer.
+    """What goes: `removed` are the roots of channels, `filters` how many outputs by layer.
 
-    `silent` are the places, by tensor name, that are zero in the net that the smaller one equals;
-    `kept` the pruned filters that stay.
+    Layers that lose none and have no pruned one are not among `filters`. `silent` are
+    the places, by tensor name, that are zero in the net that the smaller one equals, `kept` the
+    pruned filters that stay.
     """
 
     channels: Channels
@@ -33,6 +34,11 @@ class Plan:
     silent: dict[str, tuple[int, ...]]
     filters: dict[str, int]
     kept: tuple[Kept, ...]
+
+    @property
+    def outputs(self) -> int:
+        """How many filters there were in the layers of `filters`."""
+        return sum(len(self.channels.weights[name].outputs) for name in self.filters)
 
     def left(self, row: Row) -> list[int]:
         """The places of a row whose channels stay."""
@@ -54,7 +60,9 @@ def plan_removal(net: NetConfig, pruned: Mapping[str, Collection[int]]) -> Plan:
     filters = {}
     for name, weight in channels.weights.items():
         roots = [channels.root(channel) for channel in weight.outputs]
-        filters[name] = sum(root in removed for root in roots)
+        gone = sum(root in removed for root in roots)
+        if gone or pruned.get(name):
+            filters[name] = gone
         stays = (roots[place] for place in sorted(pruned.get(name, ())))
         kept.update((name, reasons[root]) for root in stays if root not in removed)
     return Plan(

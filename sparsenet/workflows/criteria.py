@@ -98,5 +98,5 @@ def _lowest_of_all(scores: Sequence[Tensor], fraction: Decimal, *, spare: bool) 
         score.scatter_(1, score.argmax(dim=1, keepdim=True), torch.inf)
     flat = torch.cat([score.flatten() for score in ranked]).view(1, -1)
     low = _lowest(flat, fraction, count) & flat.isfinite()
-    parts = low.flatten().split([score.numel() for score in ranked])
+    parts = torch.split(low.flatten(), [score.numel() for score in ranked])
     return [part.view_as(score) for part, score in zip(parts, ranked, strict=True)]

@@ -10,13 +10,14 @@ from sparsenet.plots.convergence import Method, convergence_figure
 from sparsenet.plots.datasize import datasize_figure
 from sparsenet.plots.ensemble import ensemble_figure
 from sparsenet.plots.layers import layers_figure
+from sparsenet.plots.prune import prune_figure
 from sparsenet.plots.rows import CannotDrawError, left_out, settings_apart
 from sparsenet.plots.style import Drawing
 from sparsenet.plots.sweep import sweep_figure
 from sparsenet.plots.threshold import threshold_figure
 from sparsenet.plots.tradeoff import Search, tradeoff_figure
 from sparsenet.results.rows import Candidate, Trial
-from sparsenet.results.run import read_log, read_thresholds
+from sparsenet.results.run import read_log, read_prunings, read_thresholds
 from sparsenet.results.study import read_ensemble, read_front, read_sweep
 from sparsenet.study_folder import StudyFolder
 from sparsenet.workflows.plot_filters import draw_filters
@@ -27,6 +28,7 @@ from sparsenet.workflows.plot_sources import (
     ensemble_of,
     front_of,
     is_file,
+    prune_of,
     study_of,
     sweep_of,
     threshold_of,
@@ -131,6 +133,14 @@ def _threshold(sources: Sources) -> Drawing | None:
     return None if folder is None else threshold_figure(read_thresholds(threshold_of(folder)))
 
 
+def _prune(sources: Sources) -> Drawing | None:
+    folder = sources.the_one_with(prune_of)
+    if folder is None:
+        return None
+    with about(prune_of(folder)):
+        return prune_figure(read_prunings(prune_of(folder)))
+
+
 def _ensemble(sources: Sources) -> Drawing | None:
     folder = sources.the_one_with(ensemble_of)
     if folder is None:
@@ -149,6 +159,7 @@ FIGURES: dict[str, FigureKind] = {
     "convergence": FigureKind(f"{_SWEEP} and its trials' metrics.jsonl", _convergence),
     "layers": FigureKind("front.csv and study.json of a search", _layers),
     "threshold": FigureKind("threshold.csv of prune-threshold", _threshold),
+    "prune": FigureKind("prune.csv of prune", _prune),
     "sweep": FigureKind(_SWEEP, _of_trials("sweep", sweep_figure)),
     "datasize": FigureKind(
         f"{_SWEEP} with several numbers of samples", _of_trials("datasize", datasize_figure)

@@ -91,6 +91,11 @@ def threshold_of(path: Path) -> Path:
     return RunFolder(path).threshold_csv
 
 
+def prune_of(path: Path) -> Path:
+    """The table of `prune`."""
+    return RunFolder(path).prune_csv
+
+
 def study_of(folder: Path) -> Study:
     """What study.json says, nothing where there is none. Raises FileError."""
     path = StudyFolder(folder).study

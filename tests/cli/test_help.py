@@ -67,6 +67,7 @@ def test_the_group_lists_every_command(capsys: pytest.CaptureFixture[str]) -> No
             "summary",
             "memsize",
             "prune-threshold",
+            "prune",
             "search",
             "ensemble",
             "sweep",

@@ -256,6 +256,18 @@ def write_thresholds(folder: Path) -> None:
     write_csv(folder / "threshold.csv", rows)
 
 
+def write_prunings(folder: Path) -> None:
+    rows = [
+        {"checkpoint": net, "criterion": "filter-norm", "scope": "layer", "fraction": tenths / 10,
+         "test_accuracy": 0.95 - slope * tenths**2,
+         "shrunk_test_accuracy": 0.94 - slope * tenths**2 if tenths else "",
+         "finetuned_test_accuracy": 0.95 - slope * tenths if tuned else ""}
+        for net, slope, tuned in (("dense/best.pt", 0.01, True), ("bridgeout/best.pt", 0.004, False))
+        for tenths in range(10)
+    ]  # fmt: skip
+    write_csv(folder / "prune.csv", rows)
+
+
 def filters(count: int = 32, channels: int = 3, size: int = 5, seed: int = 0) -> torch.Tensor:
     """Smooth waves in random directions, as first filters look."""
     generator = torch.Generator().manual_seed(seed)

@@ -10,8 +10,8 @@ import pytest
 
 from sparsenet.files import FileError
 from sparsenet.results.rows import LogTest
-from sparsenet.results.run import read_log, read_summary, read_thresholds
-from tests.plots.studies import write_thresholds
+from sparsenet.results.run import read_log, read_prunings, read_summary, read_thresholds
+from tests.plots.studies import write_prunings, write_thresholds
 from tests.report import samples
 
 
@@ -93,3 +93,19 @@ def test_thresholds(tmp_path: Path) -> None:
         with pytest.raises(FileError) as raised:
             read_thresholds(path)
         assert str(raised.value) == f"{path}:2: {words}"
+
+
+def test_prunings(tmp_path: Path) -> None:
+    write_prunings(tmp_path)
+    path = tmp_path / "prune.csv"
+    rows = read_prunings(path)
+    assert len(rows) == 20
+    assert (rows[1].checkpoint, rows[1].fraction) == ("dense/best.pt", 0.1)
+    assert (rows[1].criterion, rows[1].scope) == ("filter-norm", "layer")
+    assert rows[0].shrunk_test_accuracy is None
+    assert rows[11].finetuned_test_accuracy is None
+    path.write_text(path.read_text().replace("layer,0.1,", "layer,1.1,"))
+    with pytest.raises(
+        FileError, match=r"prune.csv:3: fraction: '1.1' is not a number from 0 to 1"
+    ):
+        read_prunings(path)

@@ -99,7 +99,7 @@ def test_of_a_sum_a_channel_goes_where_all_its_summands_lose_it(operation: str) 
         configured(net_data(*RESIDUAL[:3], join, SCORES)),
         {"a": {0, 1, 2}, "b": {1, 2, 3}},
     )
-    assert plan.filters == {"a": 2, "b": 2, "ip": 0}
+    assert plan.filters == {"a": 2, "b": 2}
     assert weights["b.weight"].shape == (4, 4, 3, 3)
     why = "'sum' (Eltwise) joins it with a channel that is not zero"
     assert whys(plan) == {"a": (1, why), "b": (1, why)}
@@ -110,7 +110,7 @@ def test_of_a_product_a_channel_goes_where_one_factor_loses_it() -> None:
     layers = [conv("a", 6), conv("b", 6, bottom="data"), product, SCORES]
     plan = plan_of(*layers, pruned={"a": {0}, "b": {1}})
     # Nobody else reads what the zeros are multiplied with.
-    assert plan.filters == {"a": 2, "b": 2, "ip": 0}
+    assert plan.filters == {"a": 2, "b": 2}
 
 
 def test_concat_and_slice_keep_track_of_places() -> None:
@@ -154,7 +154,7 @@ def test_a_depthwise_convolution_loses_channels_with_the_one_before_it(each: int
     pruned = {"a": {0, 2}, "d": set(range(each)) | set(range(3 * each, 4 * each))}
     plan, net, weights = shrunk(configured(net_data(conv("a", 6), depthwise, SCORES)), pruned)
     # 0 and 2 read nothing, and 3 puts out nothing, so that nobody reads what it is made of.
-    assert plan.filters == {"a": 3, "d": 3 * each, "ip": 0}
+    assert plan.filters == {"a": 3, "d": 3 * each}
     assert net.config.layers[2].group == 3  # type: ignore[attr-defined]
     assert weights["d.weight"].shape == (3 * each, 1, 3, 3)
 
@@ -162,7 +162,7 @@ def test_a_depthwise_convolution_loses_channels_with_the_one_before_it(each: int
 def test_groups_lose_equally_many() -> None:
     layers = [conv("a", 8), conv("g", 8, group=2), conv("z", 4), SCORES]
     plan, _, weights = shrunk(configured(net_data(*layers)), {"a": {0, 1, 5}, "g": {2, 4, 6, 7}})
-    assert plan.filters == {"a": 2, "g": 2, "z": 0, "ip": 0}
+    assert plan.filters == {"a": 2, "g": 2}
     why = "the 2 groups of 'g' must lose equally many"
     assert whys(plan) == {"a": (1, why), "g": (2, why)}
     assert weights["g.weight"].shape == (6, 3, 3, 3)
@@ -172,7 +172,7 @@ def test_a_group_without_channels_is_silent_but_keeps_one() -> None:
     plan = plan_of(conv("a", 4), conv("g", 4, group=2), SCORES, pruned={"a": {0, 1, 2}})
     # Group 0 of g reads nothing: both of its outputs are zero, and one of the others is not.
     assert plan.silent["g.bias"] == (0, 1)
-    assert plan.filters == {"a": 2, "g": 0, "ip": 0}
+    assert plan.filters == {"a": 2}
 
 
 def test_a_shuffle_loses_a_channel_of_each_group_at_one_place() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from math import floor
 
 import numpy as np
@@ -74,7 +75,7 @@ def test_the_smallest_filters_of_the_net_but_the_best_of_each_layer() -> None:
 
 def test_random_filters_are_a_function_of_the_seed_and_nested() -> None:
     found = [choose(NET, Rule("random", seed=3), fraction).filters for fraction in TENTHS]
-    for fewer, more in zip(found, found[1:], strict=False):
+    for fewer, more in pairwise(found):
         assert all(fewer[name] <= more[name] for name in NET)
     assert found[5] == choose(NET, Rule("random", seed=3), TENTHS[5]).filters
     assert found[5] != choose(NET, Rule("random", seed=4), TENTHS[5]).filters

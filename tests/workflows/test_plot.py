@@ -24,6 +24,7 @@ from tests.plots.studies import (
     write_csv,
     write_datasize,
     write_metrics,
+    write_prunings,
     write_search,
     write_study,
     write_sweep,
@@ -42,6 +43,7 @@ def sources(name: str, folder: Path) -> list[Path]:
         "layers": lambda path: write_search(path, rounds=2),
         "convergence": lambda path: write_convergence(path, seeds=2),
         "threshold": write_thresholds,
+        "prune": write_prunings,
         "sweep": lambda path: write_sweep(path, seeds=2),
         "datasize": lambda path: write_datasize(path, seeds=2),
         "ensemble": samples.ensemble,
@@ -70,7 +72,8 @@ def test_every_figure_is_drawn_in_three_formats_again_the_same(name: str, tmp_pa
 @EVERY_FIGURE
 def test_every_caption_is_a_sentence_that_names_what_of_the_paper_it_repeats(name: str) -> None:
     caption = CAPTIONS[name]
-    assert re.search(r", after (Figure [1-7]|Table 1) of Collins & Kohli \(2014\)\.$", caption)
+    collins = r"(Figure [1-7]|Table 1) of Collins & Kohli \(2014\)"
+    assert re.search(rf", after ({collins}|Khan & Stavness \(2020\))\.$", caption)
     assert caption.count(". ") == 0
     assert caption[0].isupper()
 
@@ -91,6 +94,7 @@ def test_a_folder_without_its_files_says_what_was_looked_for(name: str, tmp_path
         ("filters", ["filters"]),
         ("convergence", ["convergence"]),
         ("threshold", ["threshold"]),
+        ("prune", ["prune"]),
         ("sweep", ["sweep"]),
         ("datasize", ["datasize"]),
         ("ensemble", ["ensemble"]),

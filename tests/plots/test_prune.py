@@ -1,0 +1,69 @@
+"""Accuracy against the pruned fraction, drawn from the CSV alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sparsenet.plots.prune import PRUNE_MARK, draw_prune, prune_figure
+from sparsenet.plots.rows import CannotDrawError
+from sparsenet.results.rows import PrunedRow
+from sparsenet.results.run import read_prunings
+from tests.plots.pictures import assert_legible
+from tests.plots.studies import write_prunings
+
+ROW = PrunedRow("net", "filter-norm", "layer", 0.5, 0.9, None, None)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> tuple[PrunedRow, ...]:
+    write_prunings(tmp_path)
+    return read_prunings(tmp_path / "prune.csv")
+
+
+def test_a_curve_a_net_and_what_it_came_to(rows: tuple[PrunedRow, ...]) -> None:
+    figure = prune_figure(rows)
+    lines = figure.axes[0].get_lines()
+    dense, smaller, tuned, other, _ = lines
+    assert [point[0] for point in dense.get_xydata()] == pytest.approx(range(0, 100, 10))
+    assert list(dense.get_ydata()) == pytest.approx([95 - n**2 for n in range(10)])
+    assert len(smaller.get_xydata()) == 9
+    assert dense.get_color() == smaller.get_color() == tuned.get_color() != other.get_color()
+    assert tuned.get_markerfacecolor() == "white"
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        *("dense/best.pt", "dense/best.pt, smaller net", "dense/best.pt, fine-tuned"),
+        *("bridgeout/best.pt", "bridgeout/best.pt, smaller net"),
+    ]
+    assert_legible(figure)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "scope", "label"),
+    [
+        ("filter-norm", "layer", "filters of each layer, smallest norm first, set to zero (%)"),
+        ("random", "net", "filters of the net, at random, set to zero (%)"),
+        ("magnitude", "layer", "weights of each filter, smallest first, set to zero (%)"),
+    ],
+)
+def test_the_abscissa_says_what_is_zero(criterion: str, scope: str, label: str) -> None:
+    figure = prune_figure([replace(ROW, criterion=criterion, scope=scope)])
+    assert figure.axes[0].get_xlabel() == label
+
+
+def test_what_has_no_accuracy_is_counted(rows: tuple[PrunedRow, ...]) -> None:
+    figure = prune_figure([*rows, replace(ROW, checkpoint="dense/best.pt", test_accuracy=None)])
+    assert figure.legends[0].get_title().get_text() == "left out: 1 without accuracy"
+
+
+def test_too_many_nets_are_refused() -> None:
+    with pytest.raises(CannotDrawError, match="9 checkpoints are more than the 8"):
+        prune_figure([replace(ROW, checkpoint=str(n)) for n in range(9)])
+
+
+def test_the_picture_says_what_it_is_of(rows: tuple[PrunedRow, ...], tmp_path: Path) -> None:
+    assert rows
+    draw_prune(tmp_path / "prune.csv", tmp_path / "prune.png")
+    assert PRUNE_MARK.encode() in (tmp_path / "prune.png").read_bytes()[:1024]
