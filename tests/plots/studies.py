@@ -262,7 +262,9 @@ def write_prunings(folder: Path) -> None:
          "test_accuracy": 0.95 - slope * tenths**2,
          "shrunk_test_accuracy": 0.94 - slope * tenths**2 if tenths else "",
          "finetuned_test_accuracy": 0.95 - slope * tenths if tuned else ""}
-        for net, slope, tuned in (("dense/best.pt", 0.01, True), ("bridgeout/best.pt", 0.004, False))
+        for net, slope, tuned in (
+            ("dense/best.pt", 0.01, True), ("bridgeout/best.pt", 0.004, False),
+        )
         for tenths in range(10)
     ]  # fmt: skip
     write_csv(folder / "prune.csv", rows)
