@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sparsenet.shrinking import channels
 from sparsenet.shrinking.plan import Plan
 from tests.shrinking.nets import layer, random_net, shrunk, without_filters
 from tests.small import configured, convolution, inner_product, net_data
@@ -218,3 +219,14 @@ def test_nothing_pruned_is_nothing_removed() -> None:
     plan, _, weights = shrunk(configured(net_data(conv("a", 6), SCORES)), {})
     assert (plan.removed, plan.silent, plan.kept) == (frozenset(), {}, ())
     assert weights["a.weight"].shape == (6, 1, 3, 3)
+
+
+def test_under_a_key_that_goes_by_the_numbers_of_channels_they_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(channels, "_KEYS_BY_PLACE", ("dilation",))
+    layers = [conv("a", 6), conv("b", 6, dilation=1), conv("c", 6), SCORES]
+    plan = plan_of(*layers, pruned={"a": {1}, "b": {1}, "c": {1}})
+    assert plan.filters == {"a": 0, "b": 0, "c": 1}
+    why = "the dilation of 'b' goes by the numbers of its channels"
+    assert whys(plan) == {"a": (1, why), "b": (1, why)}
