@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from sparsenet.checkpoint import load_checkpoint
+from sparsenet.checkpoint import load_checkpoint, save_checkpoint
 from sparsenet.config.load import from_data, load_solver
 from sparsenet.errors import ConfigError
 from sparsenet.packed.file import write_packed
 from sparsenet.packed.model import pack
 from sparsenet.progress import Quiet
+from sparsenet.shrinking.cut import cut_tensors
+from sparsenet.shrinking.plan import Plan
+from sparsenet.workflows import shrink
 from sparsenet.workflows.memsize import memory_of
+from sparsenet.workflows.shrink import ShrinkError
 from sparsenet.workflows.stored import open_stored
 from sparsenet.workflows.test import evaluate_checkpoint
 from sparsenet.workflows.train import TrainOptions, train
@@ -130,3 +134,23 @@ def test_of_shrunk_nets_the_smaller_one_is_trained(model: Path, tmp_path: Path) 
     assert load_solver(folder / "a-net-filter-norm-0.yaml").solver.stages == ()
     assert not (folder / MODEL).exists()
     assert all(row["finetuned_test_accuracy"] for row in rows_of(tmp_path))
+
+
+def test_a_smaller_net_that_is_wrong_is_not_written(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(weights: dict[str, torch.Tensor], plan: Plan) -> dict[str, torch.Tensor]:
+        return cut_tensors(weights, plan) | {"ip.bias": weights["ip.bias"] + torch.arange(10)}
+
+    monkeypatch.setattr(shrink, "cut_tensors", wrong)
+    with pytest.raises(ShrinkError, match="computes scores that are up to 9 apart, of at most"):
+        pruned(model, fraction="0.5", shrink=True, output=tmp_path)
+    assert list((tmp_path / "prune").iterdir()) == []
+
+
+def test_what_is_not_finite_is_no_defect_of_the_smaller_net(model: Path, tmp_path: Path) -> None:
+    spoilt = load_checkpoint(model)
+    spoilt.weights["ip.weight"][0, 1] = torch.nan
+    save_checkpoint(model, spoilt)
+    result = pruned(model, fraction="0.5", shrink=True, output=tmp_path)
+    assert result.document["points"][0]["TEST"]["loss"] is None
