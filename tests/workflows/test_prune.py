@@ -68,6 +68,13 @@ def test_the_protocol_zeroes_filters_and_nothing_else(model: Path, tmp_path: Pat
     assert result.points[0].scores["TEST"].accuracy == dense.accuracy
 
 
+def test_each_fraction_is_of_the_net_as_it_was_given(model: Path, tmp_path: Path) -> None:
+    rising = pruned(model, fraction="0,0.5", shrink=True, output=tmp_path / "rising")
+    falling = pruned(model, fraction="0.5,0", shrink=True, output=tmp_path / "falling")
+    assert [p.scores for p in rising.points] == [p.scores for p in falling.points[::-1]]
+    assert [int(row["zeros"]) for row in rows_of(tmp_path / "falling")][1] == 60
+
+
 def test_files_are_beside_the_checkpoint_by_default(model: Path) -> None:
     result = pruned(model, fraction="0.5")
     assert {path.name for path in model.parent.iterdir()} == {
