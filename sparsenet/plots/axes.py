@@ -79,7 +79,13 @@ def plain_counts(axis: Axis, most: int = 6) -> None:
 
 
 def accuracy_beside(axes: Axes, label: str) -> None:
-    """An ordinate of accuracies in percent, at least one point high: less would magnify noise."""
+    """An ordinate of accuracies in percent, at least one point high: less would magnify noise.
+
+    It ends a little beyond 0 and 100, whatever bars of deviations reach to.
+    """
+    low, high = axes.get_ylim()
+    edge = 0.03 * (min(high, 100) - max(low, 0))
+    axes.set_ylim(max(low, -edge), min(high, 100 + edge))
     low, high = axes.get_ylim()
     if high - low < 1:
         middle = (low + high) / 2

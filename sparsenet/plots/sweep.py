@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
 from matplotlib.artist import Artist
@@ -27,31 +28,60 @@ from sparsenet.results.words import spread
 LAYERS = "layers"
 """The column that says where a method acts."""
 _COLUMNS = 2
-Curves = Mapping[tuple[str, str], Sequence[Mean]]
+Sets = Mapping[str, Sequence[str]]
+Curves = Mapping[str, Sequence[Mean]]
 
 
-def sweep_figure(trials: Sequence[Trial]) -> Figure:
+@dataclass(frozen=True)
+class _Panel:
+    """The curves of the methods that act on one set of layers, by their weights' nonzeros."""
+
+    place: str
+    curves: Curves
+    label: str
+    empty: int
+    """Trials of its own that leave none of these weights, which a logarithm cannot show."""
+
+
+def sweep_figure(trials: Sequence[Trial], sets: Sets | None = None) -> Figure:
     """A curve a method with means and deviations over seeds, a panel for each value of `layers`.
 
-    A method that acts on no layers in particular, as fewer units do, is in every panel. Failed
-    trials and those of no nonzeros are left out and counted. Raises CannotDrawError where nothing
-    is left, or for too many methods.
+    By `sets` a panel counts the nonzeros of its layers alone. A method that acts on no layers in
+    particular, as fewer units do, is in every panel. Failed trials and those of no nonzeros are
+    left out and counted. Raises CannotDrawError where nothing is left, or for too many methods.
     """
     phase = phase_of(trials)
-    kept = [t for t in trials if not t.failed and t.nonzeros and accuracy(t, phase) is not None]
+    kept = [t for t in trials if not t.failed and accuracy(t, phase) is not None]
     references = _references(kept)
-    curves = _curves([trial for trial in kept if trial not in references], phase)
-    if not curves:
+    others = [trial for trial in kept if trial not in references]
+    places = list(dict.fromkeys(filter(None, (t.grid.get(LAYERS) for t in others)))) or [""]
+    panels = [_panel(place, others, (sets or {}).get(place, ()), phase) for place in places]
+    if not any(panel.curves for panel in panels):
         raise CannotDrawError("no trial but of the dense reference has nonzeros and an accuracy")
-    places = list(dict.fromkeys(place for place, _ in curves if place)) or [""]
-    figure, panels, inches = _panels(len(places))
-    entries = _reference(panels, references, phase)
-    entries |= _draw(dict(zip(places, panels, strict=True)), curves, inches)
-    for axes in panels[::_COLUMNS]:
-        accuracy_beside(axes, f"accuracy on {phase} (%)")
-    seeds = means_in_words(mean.seeds for means in curves.values() for mean in means)
-    legend_below(figure, entries, "; ".join(filter(None, (seeds, _left_out(trials, phase)))))
+    figure, axes, inches = _panels(len(panels))
+    entries = _reference(axes, references, phase)
+    entries |= _draw(axes, panels, inches)
+    for first in axes[::_COLUMNS]:
+        accuracy_beside(first, f"accuracy on {phase} (%)")
+    seeds = means_in_words(m.seeds for p in panels for means in p.curves.values() for m in means)
+    empty = sum(panel.empty for panel in panels)
+    legend_below(figure, entries, "; ".join(filter(None, (seeds, _left_out(trials, empty, phase)))))
     return figure
+
+
+def _panel(place: str, others: Sequence[Trial], layers: Sequence[str], phase: Phase) -> _Panel:
+    """What a set of layers shows: all nonzeros where the set or their counts are not known."""
+    own = [trial for trial in others if trial.grid.get(LAYERS, "") in (place, "")]
+    known = bool(layers) and all(set(layers) <= set(trial.counts) for trial in own)
+    sizes = [
+        (sum(trial.counts[name] for name in layers) if known else trial.nonzeros or 0, trial)
+        for trial in own
+    ]
+    partial = known and any(set(trial.counts) > set(layers) for trial in own)
+    rows = [(size, trial) for size, trial in sizes if size]
+    empty = sum(not size and trial.grid.get(LAYERS, "") == place for size, trial in sizes)
+    label = "nonzero weights of these layers" if partial else "nonzero weights"
+    return _Panel(place, _curves(rows, phase), label, empty)
 
 
 def _references(kept: Sequence[Trial]) -> list[Trial]:
@@ -60,13 +90,14 @@ def _references(kept: Sequence[Trial]) -> list[Trial]:
     return found if all(trial.grid == found[0].grid for trial in found) else []
 
 
-def _curves(kept: Sequence[Trial], phase: Phase) -> dict[tuple[str, str], list[Mean]]:
-    """By place and method the means over seeds, from few nonzeros to many."""
-    groups: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
-    for trial in kept:
-        row = (str(trial.grid), trial.nonzeros or 0, accuracy(trial, phase) or 0)
-        groups.setdefault((trial.grid.get(LAYERS, ""), trial.method), []).append(row)
-    return {home: means_of(rows) for home, rows in groups.items()}
+def _curves(rows: Sequence[tuple[int, Trial]], phase: Phase) -> dict[str, list[Mean]]:
+    """By method the means over seeds, from few nonzeros to many."""
+    groups: dict[str, list[tuple[str, float, float]]] = {}
+    for size, trial in rows:
+        groups.setdefault(trial.method, []).append(
+            (str(trial.grid), size, accuracy(trial, phase) or 0)
+        )
+    return {method: means_of(group) for method, group in groups.items()}
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes], float]:
@@ -91,30 +122,28 @@ def _reference(
     return {f"{DENSE}, {spread(found)} %": lines[0]}
 
 
-def _draw(panels: Mapping[str, Axes], curves: Curves, inches: float) -> dict[str, Artist]:
-    """Draw each curve in the panel of its place; a line of each method by its label."""
-    methods = list(dict.fromkeys(method for _, method in curves))
+def _draw(axes: Sequence[Axes], panels: Sequence[_Panel], inches: float) -> dict[str, Artist]:
+    """Draw each panel's curves; a line of each method by its label."""
+    methods = list(dict.fromkeys(method for panel in panels for method in panel.curves))
     require_told_apart(len(methods), "methods", len(LINES))
     lines = dict(zip(methods, LINES, strict=False))
     drawn: dict[str, Artist] = {}
-    for place, axes in panels.items():
-        shown = {method: means for (of, method), means in curves.items() if of in (place, "")}
-        for method, means in shown.items():
-            drawn[text_of(method)] = plot_means(axes, means, lines[method])
-        here = [mean.x for means in shown.values() for mean in means]
-        counts_below(axes, here, "nonzero weights", inches)
+    for each, panel in zip(axes, panels, strict=True):
+        for method, means in panel.curves.items():
+            drawn[text_of(method)] = plot_means(each, means, lines[method])
+        here = [mean.x for means in panel.curves.values() for mean in means]
+        counts_below(each, here or [1], panel.label, inches)
         if len(panels) > 1:
-            axes.set_title(f"{LAYERS}: {text_of(place)}", fontsize=TEXT)
+            each.set_title(f"{LAYERS}: {text_of(panel.place)}", fontsize=TEXT)
     return drawn
 
 
-def _left_out(trials: Sequence[Trial], phase: Phase) -> str:
+def _left_out(trials: Sequence[Trial], empty: int, phase: Phase) -> str:
     done = [trial for trial in trials if not trial.failed]
-    some = [trial for trial in done if trial.nonzeros]
     return left_out(
         {
-            "with no weight left": len(done) - len(some),
+            "with no weight left": empty,
             "failed": len(trials) - len(done),
-            "without accuracy": sum(accuracy(trial, phase) is None for trial in some),
+            "without accuracy": sum(accuracy(trial, phase) is None for trial in done),
         }
     )

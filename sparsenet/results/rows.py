@@ -26,7 +26,10 @@ class StudyLayer:
 
 @dataclass(frozen=True)
 class Study:
-    """study.json; `settings` are the flags of the command as texts, `figure` is what it is for."""
+    """study.json; `settings` are the flags of the command as texts, `figure` is what it is for.
+
+    `sets` are the layers that each name of a sweep's `layers` stands for.
+    """
 
     command: str = ""
     solver: str = ""
@@ -35,6 +38,7 @@ class Study:
     settings: Mapping[str, str] = field(default_factory=dict)
     strategy: str = ""
     figure: str = ""
+    sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     configuration: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -94,7 +98,8 @@ class Member:
 class Trial:
     """A row of sweep.csv; `grid` are the columns of what was varied, as texts.
 
-    `samples` are those trained on; `failed` is the reason or empty.
+    `samples` are those trained on; `failed` is the reason or empty; `counts` are the nonzeros of
+    each layer.
     """
 
     method: str
@@ -112,6 +117,7 @@ class Trial:
     iterations: int | None
     failed: str
     key: str
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 Measured = Candidate | Member | Trial

@@ -29,6 +29,7 @@ def read_study(path: Path) -> Study:
         settings=words,
         strategy=settings.text("strategy"),
         figure=settings.text("figure"),
+        sets=_sets(settings) if fields.text("command") == "sweep" else {},
         configuration=fields.below("configuration").values,
     )
 
@@ -40,6 +41,11 @@ def _layer(name: str, fields: Fields) -> StudyLayer:
         fields.needed_count("weights", least=1),
         fields.needed_count("biases"),
     )
+
+
+def _sets(settings: Fields) -> dict[str, tuple[str, ...]]:
+    sets = settings.below("layers")
+    return {name: sets.texts(name) for name in sets.values}
 
 
 def _setting(value: object) -> str:
@@ -154,4 +160,5 @@ def _trial(row: Fields, grid: Sequence[str]) -> Trial:
         iterations=row.count("iterations"),
         failed=failed,
         key=row.trial_key("key"),
+        counts=_by_layer(row, "nonzeros.", row.count),
     )

@@ -33,15 +33,18 @@ def sweep_csv(rows: Sequence[Row]) -> str:
     """A line for each trial, in the order of the sweep; accuracies are fractions.
 
     After `method` and `layers`, on which it acts, there is a column for each axis, empty where a
-    method does not have it. `samples` are those trained on, where their accuracy was measured.
+    method does not have it. `samples` are those trained on, where their accuracy was measured. In
+    the end the nonzeros of each layer.
     """
     axes = _axes(rows)
-    return csv_text([_line(row, axes) for row in rows])
+    layers = list(dict.fromkeys(name for row in rows for name in row.result.layers))
+    return csv_text([_line(row, axes, layers) for row in rows])
 
 
-def _line(row: Row, axes: Sequence[str]) -> dict[str, object]:
+def _line(row: Row, axes: Sequence[str], layers: Sequence[str]) -> dict[str, object]:
     setting, result = row.setting, row.result
     there = result.failed is None
+    counts = {name: count.nonzeros for name, count in result.layers.items() if there}
     return {
         "method": setting.method,
         "layers": setting.layers,
@@ -56,6 +59,7 @@ def _line(row: Row, axes: Sequence[str]) -> dict[str, object]:
         "iterations": row.trial.updates,
         "failed": result.failed or "",
         "key": row.trial.key,
+        **{f"nonzeros.{name}": counts.get(name, "") for name in layers},
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sparsenet.plots.convergence import Method, convergence_figure
@@ -86,18 +85,20 @@ def _trials(sources: Sources, figure: str) -> tuple[Path, tuple[Trial, ...]] | N
     return (folder, trials) if sources.asked or made_for or fits else None
 
 
-def _of_trials(
-    figure: str, draw: Callable[[Sequence[Trial]], Drawing]
-) -> Callable[[Sources], Drawing | None]:
-    """What draws a figure of a sweep's trials alone."""
+def _sweep(sources: Sources) -> Drawing | None:
+    if (found := _trials(sources, "sweep")) is None:
+        return None
+    folder, trials = found
+    with about(sweep_of(folder)):
+        return sweep_figure(trials, study_of(folder).sets)
 
-    def drawn(sources: Sources) -> Drawing | None:
-        if (found := _trials(sources, figure)) is None:
-            return None
-        with about(sweep_of(found[0])):
-            return draw(found[1])
 
-    return drawn
+def _datasize(sources: Sources) -> Drawing | None:
+    if (found := _trials(sources, "datasize")) is None:
+        return None
+    folder, trials = found
+    with about(sweep_of(folder)):
+        return datasize_figure(trials)
 
 
 def _convergence(sources: Sources) -> Drawing | None:
@@ -160,9 +161,7 @@ FIGURES: dict[str, FigureKind] = {
     "layers": FigureKind("front.csv and study.json of a search", _layers),
     "threshold": FigureKind("threshold.csv of prune-threshold", _threshold),
     "prune": FigureKind("prune.csv of prune", _prune),
-    "sweep": FigureKind(_SWEEP, _of_trials("sweep", sweep_figure)),
-    "datasize": FigureKind(
-        f"{_SWEEP} with several numbers of samples", _of_trials("datasize", datasize_figure)
-    ),
+    "sweep": FigureKind(_SWEEP, _sweep),
+    "datasize": FigureKind(f"{_SWEEP} with several numbers of samples", _datasize),
     "ensemble": FigureKind("ensemble.csv of an ensemble", _ensemble),
 }

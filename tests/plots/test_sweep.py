@@ -86,6 +86,35 @@ def test_a_panel_for_each_value_of_layers_with_the_reference_in_all() -> None:
     assert legend_texts(figure) == ["dense, 75.00 %", "l0", "l1"]
 
 
+def test_a_panel_counts_the_nonzeros_of_its_layers() -> None:
+    def of(method: str, layers: str, conv: int, ip: int, test: float, seed: int = 0) -> Trial:
+        made = trial(method, conv + ip, test, seed, layers=layers)
+        return replace(made, counts={"conv": conv, "ip": ip})
+
+    rows = [
+        of("dense", "", 25, 900, 0.8),
+        of("l0", "first", 5, 900, 0.6),
+        of("l0", "first", 0, 900, 0.3, 1),
+        of("l0", "all", 5, 90, 0.5),
+        of("fewer units", "", 25, 300, 0.7),
+    ]
+    figure = sweep_figure(rows, {"first": ("conv",), "all": ("conv", "ip")})
+    one, two = figure.axes
+    assert sorted(curves(one)) == [[(5, 60)], [(25, 70)]]
+    assert sorted(curves(two)) == [[(95, 50)], [(325, 70)]]
+    assert one.get_xlabel() == "nonzero weights of these layers"
+    assert two.get_xlabel() == "nonzero weights"
+    words = "one seed each; left out: 1 with no weight left"
+    assert figure.legends[0].get_title().get_text() == words
+
+
+def test_bars_do_not_widen_the_axis_beyond_what_accuracies_are() -> None:
+    rows = [trial("l0", 5, value, seed) for seed, value in enumerate((0.02, 0.99))]
+    low, high = sweep_figure(rows).axes[0].get_ylim()
+    assert -5 < low < 0
+    assert 100 < high < 105
+
+
 def test_a_method_looks_the_same_in_every_panel() -> None:
     rows = [trial("a", 5, 0.5, layers="x"), trial("b", 5, 0.5, layers="y"),
             trial("a", 6, 0.5, layers="y")]  # fmt: skip

@@ -60,6 +60,20 @@ def test_a_damaged_front(column: str, value: str, words: str, tmp_path: Path) ->
     assert said(read_front, path) == f":3: {column}: {words}"
 
 
+def test_the_layers_of_a_sweep_by_the_names_of_its_sets(tmp_path: Path) -> None:
+    sets = {"first": ["conv1"], "all": ["conv1", "ip1"]}
+    write_study(tmp_path / "sweep", "sweep", layers=sets)
+    assert read_study(tmp_path / "sweep/study.json").sets == {
+        "first": ("conv1",),
+        "all": ("conv1", "ip1"),
+    }
+    write_study(tmp_path / "search", "search", layers=["conv1"])
+    assert read_study(tmp_path / "search/study.json").sets == {}
+    write_study(tmp_path / "wrong", "sweep", layers={"first": "conv1"})
+    words = ": settings: layers: first: 'conv1' is not a list"
+    assert said(read_study, tmp_path / "wrong/study.json") == words
+
+
 def test_a_path_is_of_measured_networks(tmp_path: Path) -> None:
     rows = [row for row in write_search(tmp_path, rounds=2) if row["accepted"]]
     rows[1]["test_accuracy"] = ""

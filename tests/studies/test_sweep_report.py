@@ -41,15 +41,15 @@ def test_the_columns_of_the_csv() -> None:
     assert list(rows[0]) == [
         *("method", "layers", "t", "net.layers.d.subset", "seed", "samples", "weights"),
         *("nonzeros", "density", "bytes", "train_accuracy", "val_accuracy", "test_accuracy"),
-        *("train_loss", "val_loss", "test_loss", "iterations", "failed", "key"),
+        *("train_loss", "val_loss", "test_loss", "iterations", "failed", "key", "nonzeros.ip"),
     ]
     key = Trial(DATA | {"random_seed": 1}).key
     assert list(rows[1].values()) == [
         *("l0", "all", "10%", "", "1", "1337", "640", "64", "0.100000", "376"),
-        *("", "0.800000", "", "", "", "1.500000", "7", "", key),
+        *("", "0.800000", "", "", "", "1.500000", "7", "", key, "64"),
     ]
     assert (rows[0]["layers"], rows[0]["t"], rows[0]["nonzeros"]) == ("", "", "640")
-    assert list(rows[3].values())[5:] == [*[""] * 11, "7", "the loss is not finite, at 3", key]
+    assert list(rows[3].values())[5:] == [*[""] * 11, "7", "the loss is not finite, at 3", key, ""]
     assert (rows[4]["net.layers.d.subset"], rows[4]["t"]) == ("500", "5%")
 
 
