@@ -144,7 +144,9 @@ its own.""",
 The `regularization` of a layer with weights, as `{type: l0, t: 5%}`; layers may differ. A layer
 without one, and every bias, gets the solver's `regularization_type` with its `weight_decay`.
 W is a weight and g its gradient before momentum and learning rate. The equations are those of
-M. D. Collins and P. Kohli, *Memory Bounded Deep Convolutional Networks*, 2014.""",
+M. D. Collins and P. Kohli, *Memory Bounded Deep Convolutional Networks*, 2014, and of bridgeout
+those of N. Khan and I. Stavness, *Pruning Convolutional Filters using Batch Bridgeout*, 2020, of
+which [more is said elsewhere](bridgeout.md).""",
     "Fillers": """\
 The first values x of a weight or bias, as `{type: xavier}`. With N values in a blob of shape
 (num, channels, ...), fan_in = N / num and fan_out = N / channels.""",

@@ -96,7 +96,9 @@ class SolverConfig(Record):
     clip_gradients: Annotated[float | None, AfterValidator(_not_zero)] = Field(
         None, description="largest global l2 norm of the raw gradient; negative: off"
     )
-    random_seed: int = Field(0, ge=0, description="seeds the fillers, the batches and Dropout")
+    random_seed: int = Field(
+        0, ge=0, description="seeds the fillers, the batches, Dropout and bridgeout"
+    )
     solver_mode: Mode = Field("auto", description="auto takes a GPU where there is one")
     precision: Literal["float32", "bf16", "tf32"] = Field(
         "float32",

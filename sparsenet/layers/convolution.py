@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsenet.layers.base import Shape, ShapeError, need_image, register
+from sparsenet.layers.bridgeout import BridgeoutModule, bridgeout_of
 from sparsenet.layers.weights import FilledLayer
 from sparsenet.layers.window import Pair, Size, WindowLayer, by, check_pair, pair
+from sparsenet.layout import flatten
 from sparsenet.record import KeyProblem, OneOrMany
 
 
@@ -97,6 +99,7 @@ class Convolution(FilledLayer, WindowLayer):
             pad=self.pad_pair,
             dilation=self.dilation_pair,
             group=self.group,
+            bridgeout=bridgeout_of(self.regularization),
         )
 
 
@@ -112,14 +115,31 @@ class ConvolutionModule(nn.Module):
         pad: Pair,
         dilation: Pair,
         group: int,
+        bridgeout: BridgeoutModule | None = None,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(weight)
         self.bias = None if bias is None else nn.Parameter(bias)
         self.stride, self.pad, self.dilation, self.group = stride, pad, dilation, group
+        self.bridgeout = bridgeout
 
     def forward(self, images: Tensor) -> Tensor:
         """The convolved images."""
-        return F.conv2d(
-            images, self.weight, self.bias, self.stride, self.pad, self.dilation, self.group
-        )
+        if self.bridgeout is not None and self.training:
+            top: Tensor = self.bridgeout(images, self.weight, self._together, self._apart)
+            return top
+        return self._together(images, self.weight)
+
+    def _together(self, images: Tensor, weight: Tensor) -> Tensor:
+        return F.conv2d(images, weight, self.bias, self.stride, self.pad, self.dilation, self.group)
+
+    def _apart(self, images: Tensor, weights: Tensor) -> Tensor:
+        """One grouped convolution, in which each image is a group, or `group` of them."""
+        count = len(images)
+        bias = None if self.bias is None else self.bias.repeat(count)
+        joined = flatten(images).view(1, -1, *images.shape[2:])
+        weight, groups = weights.flatten(0, 1), count * self.group
+        tops = F.conv2d(joined, weight, bias, self.stride, self.pad, self.dilation, groups)
+        tops = tops.view(count, -1, *tops.shape[2:])
+        last = images.is_contiguous(memory_format=torch.channels_last)
+        return tops.contiguous(memory_format=torch.channels_last) if last else tops

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsenet.layers.base import Shape, ShapeError, register
+from sparsenet.layers.bridgeout import BridgeoutModule, bridgeout_of
 from sparsenet.layers.weights import FilledLayer
 from sparsenet.layout import flatten
 
@@ -41,17 +42,34 @@ class InnerProduct(FilledLayer):
 
     def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
         """A module with the filled `weight` and `bias`; raises ShapeError."""
-        return InnerProductModule(*self.fill_weights(self.weight_shape(bottoms[0]), generator))
+        weight, bias = self.fill_weights(self.weight_shape(bottoms[0]), generator)
+        return InnerProductModule(weight, bias, bridgeout_of(self.regularization))
 
 
 class InnerProductModule(nn.Module):
     """Examples (N, ...) to (N, num_output)."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None, bridgeout: BridgeoutModule | None = None
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(weight)
         self.bias = None if bias is None else nn.Parameter(bias)
+        self.bridgeout = bridgeout
 
     def forward(self, examples: Tensor) -> Tensor:
         """W x + b; flatten counts C, H, W whatever the memory format."""
-        return F.linear(flatten(examples), self.weight, self.bias)
+        inputs = flatten(examples)
+        if self.bridgeout is not None and self.training:
+            top: Tensor = self.bridgeout(inputs, self.weight, self._together, self._apart)
+            return top
+        return self._together(inputs, self.weight)
+
+    def _together(self, examples: Tensor, weight: Tensor) -> Tensor:
+        return F.linear(examples, weight, self.bias)
+
+    def _apart(self, examples: Tensor, weights: Tensor) -> Tensor:
+        columns = examples[:, :, None]
+        if self.bias is None:
+            return torch.bmm(weights, columns)[:, :, 0]
+        return torch.baddbmm(self.bias[:, None], weights, columns)[:, :, 0]

@@ -7,7 +7,8 @@ One update of a weight W, with `rate` = learning rate * lr_mult (Caffe's order):
     W         <-  after_update_(W, rate)          after the step: shrink
 
 The projection of l0 (every `interval` updates) and of its groups acts over several weights at once
-and so is done beside the loop; its record here holds the options. A new regularizer is one record
+and so is done beside the loop, and bridgeout's noise acts on the weight that a layer computes with
+(layers/bridgeout.py); their records here hold the options. A new regularizer is one record
 with `@register` above it and its name in `AnyRegularizer`.
 """
 
@@ -163,4 +164,41 @@ class L0(Regularizer):
             gradient.add_(weight, alpha=decay)
 
 
-AnyRegularizer = Annotated[L2 | L1 | Shrink | L0, Field(discriminator="type")]
+@register
+class Bridgeout(_Decay):
+    """W <- W + T (|W| + 1e-12)^(q/2) (m/(1-p) - 1) in each forward pass of TRAIN alone.
+
+    m is 1 with probability 1 - p and else 0; T is 1 for the weights that are perturbed and else 0:
+    of each row of an InnerProduct the int(target_fraction * inputs) least in magnitude, in each
+    filter of a Convolution the int(target_fraction * channels / group) kernels least in l2 norm
+    (Khan and Stavness 2020). W itself is what is tested and saved.
+    """
+
+    strengths = ("weight_decay",)
+
+    type: Literal["bridgeout"] = Field("bridgeout", description="noise on the weights in training")
+    weight_decay: float | None = Field(
+        None,
+        ge=0,
+        description="strength of an l2 beside the noise; left out: the solver's weight_decay",
+    )
+    q: float = Field(
+        1.5, gt=0, description="for a linear model the noise is a penalty p/(1-p) * |w|^q * x^2"
+    )
+    p: float = Field(0.3, ge=0, lt=1, description="probability with which a weight is dropped")
+    target_fraction: float = Field(
+        0.75, gt=0, le=1, description="share of the weights, the smallest, that is perturbed"
+    )
+    granularity: Literal["batch", "example"] = Field(
+        "batch", description="one mask m for a mini-batch, or one for each of its examples"
+    )
+
+    def add_gradient_(
+        self, weight: Tensor, gradient: Tensor, decay_mult: float, default_decay: float
+    ) -> None:
+        """g += weight_decay * decay_mult * W; the noise acts in the forward pass."""
+        if decay := self.decay(decay_mult, default_decay):
+            gradient.add_(weight, alpha=decay)
+
+
+AnyRegularizer = Annotated[L2 | L1 | Shrink | L0 | Bridgeout, Field(discriminator="type")]

@@ -14,6 +14,7 @@ from sparsenet import ranks
 from sparsenet.config.solver import SolverConfig
 from sparsenet.data.batches import Batch, Batches
 from sparsenet.layers.base import WeightedLayer
+from sparsenet.layers.bridgeout import BridgeoutModule
 from sparsenet.net import Blob, Net, Outputs
 from sparsenet.regularization.regularizers import L1, L2, Regularizer
 from sparsenet.regularization.schedule import Progress, Schedule
@@ -54,7 +55,7 @@ class Stepper:
         """Whether an update that was not made, its data failing, has changed statistics."""
         self._held: dict[str, Tensor] = {}
         self._remembers = bool(net.statistics())
-        self._random = any(isinstance(m, nn.Dropout) for m in net.modules())
+        self._random = any(isinstance(m, nn.Dropout | BridgeoutModule) for m in net.modules())
 
     def _with_rules(self, blob: Blob) -> _Trained:
         """Weights have their layer's regularizer, biases the solver's."""
@@ -150,9 +151,9 @@ class Stepper:
             return self.compiled(images, labels)
 
     def _batch(self, index: int) -> Batch:
-        """A batch, and torch's generators as Dropout finds them with it."""
+        """A batch, and torch's generators as Dropout and Bridgeout find them with it."""
         if self._random:
-            # Dropout's masks are a function of the step, so that no random state is saved.
+            # Their masks are a function of the step, so that no random state is saved.
             # Processes that train together have each their own rows, and so each their own masks.
             which = (ranks.rank(),) if ranks.size() > 1 else ()
             torch.manual_seed(hash((self.config.random_seed, index, *which)))

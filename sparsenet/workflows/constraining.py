@@ -8,7 +8,7 @@ from typing import Any
 from sparsenet.config.load import Configuration
 from sparsenet.config.solver import SolverConfig
 from sparsenet.layers.base import WeightedLayer
-from sparsenet.regularization.regularizers import L0, L2, Regularizer
+from sparsenet.regularization.regularizers import L0, L2, Bridgeout, Regularizer
 
 _KEPT = ("interval", "velocity", "weight_decay")
 
@@ -23,7 +23,7 @@ def l0_beside(rule: Regularizer | None, solver: SolverConfig) -> dict[str, Any]:
         return {"type": "l0", **own}
     decay = solver.weight_decay if solver.regularization_type == "L2" else 0.0
     if rule is not None:
-        given = rule.weight_decay if isinstance(rule, L2) else 0.0
+        given = rule.weight_decay if isinstance(rule, L2 | Bridgeout) else 0.0
         decay = decay if given is None else given
     return {"type": "l0", **({"weight_decay": decay} if decay else {})}
 

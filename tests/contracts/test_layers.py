@@ -12,6 +12,8 @@ FILLED = {
     "bias_filler": {"type": "uniform", "min": -1, "max": 1},
 }
 IMAGE = (2, 3, 4)
+NOISE = {"type": "bridgeout", "p": 0.4}
+NOISE_EACH = NOISE | {"granularity": "example", "target_fraction": 1.0}
 EXAMPLES = [
     ("Convolution", {"num_output": 3, "kernel_size": 3, **FILLED}, (IMAGE,)),
     (
@@ -29,6 +31,24 @@ EXAMPLES = [
         },
         (IMAGE,),
     ),
+    (
+        "Convolution",
+        {"num_output": 3, "kernel_size": 2, "regularization": NOISE, **FILLED},
+        (IMAGE,),
+    ),
+    (
+        "Convolution",
+        {
+            "num_output": 4,
+            "kernel_size": 3,
+            "pad": 1,
+            "stride": 2,
+            "group": 2,
+            "regularization": NOISE_EACH,
+            **FILLED,
+        },
+        (IMAGE,),
+    ),
     ("Pooling", {"kernel_size": 2, "stride": 2}, (IMAGE,)),
     ("Pooling", {"kernel_size": 3, "stride": 2, "pad": 2}, (IMAGE,)),
     ("Pooling", {"pool": "AVE", "kernel_size": 3, "stride": 2}, (IMAGE,)),
@@ -37,6 +57,8 @@ EXAMPLES = [
     ("Pooling", {"global_pooling": True}, (IMAGE,)),
     ("InnerProduct", {"num_output": 3, **FILLED}, (IMAGE,)),
     ("InnerProduct", {"num_output": 3, "bias_term": False}, ((7,),)),
+    ("InnerProduct", {"num_output": 3, "regularization": NOISE, **FILLED}, (IMAGE,)),
+    ("InnerProduct", {"num_output": 3, "regularization": NOISE_EACH, **FILLED}, ((7,),)),
     ("ReLU", {}, (IMAGE,)),
     ("ReLU", {"negative_slope": 0.1}, ((7,),)),
     ("ReLU", {"clip": 1.5}, (IMAGE,)),
@@ -197,6 +219,7 @@ def test_the_memory_format_changes_nothing(name, keys, bottoms):
     results = []
     for layout in (torch.contiguous_format, torch.channels_last):
         tensors = laid_out(batch(layer, bottoms), layout)
+        torch.manual_seed(9)  # the mask of bridgeout
         top = torch.cat([top.flatten() for top in tops_of(module, tensors)])
         if top.requires_grad:
             # Weights of the sum that differ by position, so that misplaced values show.

@@ -15,6 +15,7 @@ from sparsenet.regularization.regularizers import (
     L1,
     L2,
     AnyRegularizer,
+    Bridgeout,
     Shrink,
 )
 
@@ -49,7 +50,15 @@ def problems_of(options):
             "velocity",
             "'cleared' is not keep or clear; did you mean 'clear'?",
         ),
-        ({"type": "l3"}, "type", "'l3' is not l2, l1, shrink or l0"),
+        ({"type": "l3"}, "type", "'l3' is not l2, l1, shrink, l0 or bridgeout"),
+        ({"type": "bridgeout", "p": 1.0}, "p", "1.0 must be less than 1"),
+        ({"type": "bridgeout", "q": 0.0}, "q", "0.0 must be greater than 0"),
+        ({"type": "bridgeout", "target_fraction": 1.5}, "target_fraction", "1.5 must be at most 1"),
+        (
+            {"type": "bridgeout", "granularity": "exmple"},
+            "granularity",
+            "'exmple' is not batch or example; did you mean 'example'?",
+        ),
         ({"t": 5}, "type", "is missing"),
     ],
 )
@@ -71,6 +80,11 @@ def gradient_of(regularizer, decay_mult=1.0, default_decay=0.5):
 def test_l2_adds_the_weight():
     assert gradient_of(L2()) == pytest.approx((1 + 0.5 * WEIGHT).tolist())
     assert gradient_of(L2(weight_decay=0.25), 2.0) == pytest.approx((1 + 0.5 * WEIGHT).tolist())
+
+
+def test_bridgeout_adds_the_weight_as_l2_does():
+    assert gradient_of(Bridgeout()) == gradient_of(L2())
+    assert gradient_of(Bridgeout(weight_decay=0.25), 2.0) == gradient_of(L2())
 
 
 def test_l1_adds_the_sign_which_is_0_at_0():

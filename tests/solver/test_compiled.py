@@ -14,13 +14,13 @@ from sparsenet.workflows.build import Parts
 from tests.small import convolution, inner_product, net_data, parts
 
 LAYERS = (
-    convolution("conv", 4),
+    convolution("conv", 4, regularization={"type": "bridgeout"}),
     {"name": "bn", "type": "BatchNormScale"},
     {"name": "relu", "type": "ReLU"},
     {"name": "pool", "type": "Pooling", "pool": "AVE", "kernel_size": 3, "stride": 2},
     inner_product("ip1", 12, regularization={"type": "l0", "t": "50%", "interval": 2}),
     {"name": "drop", "type": "Dropout"},
-    inner_product("ip2", 10),
+    inner_product("ip2", 10, regularization={"type": "bridgeout", "granularity": "example"}),
 )
 SOLVER = {"iter_size": 2, "momentum": 0.9, "weight_decay": 0.01, "base_lr": 0.05}
 

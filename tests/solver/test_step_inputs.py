@@ -57,11 +57,15 @@ def test_iter_size_batches_are_one_batch_of_their_sum():
         torch.testing.assert_close(weight, whole.net.weights()[name], atol=1e-5, rtol=0)
 
 
-def test_dropout_is_a_function_of_seed_and_step_alone():
-    drop = {"name": "drop", "type": "Dropout"}
+DROPOUT = ({"name": "drop", "type": "Dropout"}, inner_product("ip", 10))
+BRIDGEOUT = (inner_product("ip", 10, regularization={"type": "bridgeout"}),)
+
+
+@pytest.mark.parametrize("layers", [DROPOUT, BRIDGEOUT], ids=["Dropout", "bridgeout"])
+def test_masks_are_a_function_of_seed_and_step_alone(layers):
     losses = {}
     for seed in (1, 2):
-        data = net_data(drop, inner_product("ip", 10), shuffle=False)
+        data = net_data(*layers, shuffle=False)
         run = parts(data, iter_size=2, random_seed=seed)
         run.net.weights()["ip.weight"].copy_(torch.linspace(-1, 1, 640).reshape(10, 64))
         before = {name: weight.clone() for name, weight in run.net.weights().items()}

@@ -6,7 +6,7 @@ import pytest
 
 from sparsenet.config.load import from_data
 from sparsenet.config.solver import SolverConfig
-from sparsenet.regularization.regularizers import L0, L1, L2, Regularizer, Shrink
+from sparsenet.regularization.regularizers import L0, L1, L2, Bridgeout, Regularizer, Shrink
 from sparsenet.workflows.constraining import l0_beside, without_constraints
 from tests.small import configured, convolution, inner_product, net_data
 
@@ -25,6 +25,8 @@ def _solver(decay: float, kind: str) -> SolverConfig:
         (L2(weight_decay=0.0), {}),
         (L1(weight_decay=0.1), {}),
         (Shrink(strength=1.0), {}),
+        (Bridgeout(), {"weight_decay": 0.004}),
+        (Bridgeout(weight_decay=0.1), {"weight_decay": 0.1}),
         (L0(t=3, interval=7, group="all"), {"interval": 7}),
         (L0(t=3, velocity="clear", weight_decay=0.1), {"velocity": "clear", "weight_decay": 0.1}),
     ],
