@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sparsenet.config.document import Document
@@ -15,7 +16,8 @@ from sparsenet.record_words import shown
 def merge_regularization(document: Document) -> None:
     """Move the solver's `regularization` into the layers it names, noting what is wrong with it.
 
-    Its keys go over those of the layer's own regularization; another type replaces it whole.
+    Its keys go over those of the layer's own regularization; another type replaces it whole. In a
+    name `*` stands for any text, and of several names for a layer a later goes over an earlier.
     Where it or the net is not what it should be, it stays for its record to complain of.
     """
     given, net = document.data.get("regularization"), document.data.get("net")
@@ -27,29 +29,31 @@ def merge_regularization(document: Document) -> None:
         path: KeyPath = ("regularization", name)
         if not isinstance(keys, dict):
             document.report(path, f"{shown(keys)} is not a mapping of keys to values")
-        elif (index := _layer_called(document, layers, name, path)) is not None:
+            continue
+        for index in _layers_called(document, layers, name, path):
             place: KeyPath = ("net", "layers", index, "regularization")
             _merge_one(document, layers[index], keys, place, path)
 
 
-def _layer_called(document: Document, layers: list[Any], name: str, path: KeyPath) -> int | None:
-    """The index of the layer of this name that has weights, or None and a problem."""
+def _layers_called(document: Document, layers: list[Any], name: str, path: KeyPath) -> list[int]:
+    """The indices of the layers of this name that have weights; none, and a problem, without."""
     types = {
         layer["name"]: (index, layer.get("type"))
         for index, layer in enumerate(layers)
         if isinstance(layer, dict) and isinstance(layer.get("name"), str)
     }
     weighted = [known for known, (_, kind) in types.items() if _may_have_weights(kind)]
-    if name in weighted:
-        return types[name][0]
+    pattern = ".*".join(map(re.escape, str(name).split("*")))
+    if found := [types[known][0] for known in weighted if re.fullmatch(pattern, known, re.DOTALL)]:
+        return found
     if ("net", "blocks") in document.spoiled:
-        return None  # it may be a layer of a block that is wrong
+        return []  # it may be a layer of a block that is wrong
     if name in types:
         words = f"a {types[name][1]} layer has no weights to regularize"
     else:
         words = f"the net has no layer {name!r} with weights{suggested(name, weighted)}"
     document.report(path, words)
-    return None
+    return []
 
 
 def _may_have_weights(kind: object) -> bool:

@@ -42,7 +42,9 @@ READING = """\
   `--set net.layers.ip1.num_output=200`, `--set stages.0.until.iters=50`. The value is read as YAML.
 - The solver file's `regularization`, by layer name, goes over what the net file says of that layer,
   so several solver files can share one net: `--set regularization.conv1.t=300`. Another `type`
-  replaces the layer's own regularization whole.
+  replaces the layer's own regularization whole. In a name `*` stands for any text, as in
+  `--set 'regularization.*.type=l1'`, which is all layers with weights; of several names for a
+  layer a later one goes over an earlier.
 - The merged configuration is written to the run folder as `config.yaml`, and trains again as it is.
 
 In the tables below a key that is not *required* may be left out. Where its *default* is empty, the

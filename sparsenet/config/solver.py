@@ -83,8 +83,8 @@ class SolverConfig(Record):
     )
     regularization: dict[str, dict[str, Any]] | None = Field(
         None,
-        description="by layer name: keys over those of the layer's own regularization, or another "
-        "type instead of it",
+        description="by layer name, in which * is any text: keys over those of the layer's own "
+        "regularization, or another type instead of it",
     )
     stages: Listed[Stage] = Field((), description="staged tightening of the l0 constraints")
     iter_size: int = Field(

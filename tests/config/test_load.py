@@ -132,6 +132,36 @@ def test_the_command_line_goes_over_the_solver_which_goes_over_the_net(folder):
     assert rule.regularization.t == 7
 
 
+def test_a_star_in_a_name_is_any_text(folder):
+    text = BASE + "regularization: {'*': {type: l2}, 'i*2': {weight_decay: 0.5}}\n"
+
+    def decays(*arguments):
+        rules = [
+            layer.regularization for layer in load(folder, text, *arguments).solver.net.layers[1:3]
+        ]
+        return [(rule.type, rule.weight_decay) for rule in rules]
+
+    assert decays() == [("l2", None), ("l2", 0.5)]
+    assert decays("regularization.ip1.weight_decay=1") == [("l2", 1), ("l2", 0.5)]
+    # Said last, it goes over all.
+    assert decays("regularization.ip*.weight_decay=2") == [("l2", 2), ("l2", 2)]
+    # Said in its place, it stays under what the file says after it.
+    assert decays("regularization.*.weight_decay=3") == [("l2", 3), ("l2", 0.5)]
+
+
+def test_what_is_wrong_with_several_layers_alike_is_told_once(folder):
+    text = f"{BASE}regularization:\n  '*':\n    type: l1\n    t: 5\n  'x*': {{type: l1}}\n"
+    with pytest.raises(ConfigError) as caught:
+        load(folder, text)
+    place = folder / "solver.yaml"
+    last = len(text.splitlines())
+    assert str(caught.value).splitlines() == [
+        f"{place}:{last - 1}: regularization.*.t: unknown key; it may be type or weight_decay",
+        f"{place}:{last}: regularization.x*: the net has no layer 'x*' with weights; "
+        "it may be ip1 or ip2",
+    ]
+
+
 def test_the_net_is_found_beside_the_solver_file(folder, monkeypatch):
     (folder / "nets").mkdir()
     (folder / "net.yaml").rename(folder / "nets" / "a.yaml")
