@@ -1,0 +1,63 @@
+"""The trainings that are compared with Batch Bridgeout differ from it in the noise alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sparsenet.config.constraints import weight_shapes
+from sparsenet.config.graph import build_graph
+from sparsenet.config.load import Configuration, load_solver
+from sparsenet.regularization.regularizers import Bridgeout
+
+CIFAR10 = Path(__file__).parents[2] / "configs" / "cifar10"
+NOISY = CIFAR10 / "bridgeout"
+DENSE = {
+    "vgg16": NOISY / "vgg16-weight-decay.yaml",
+    "resnet34": CIFAR10 / "resnet34.yaml",
+    "wrn-28-10": CIFAR10 / "wrn-28-10.yaml",
+}
+DROPOUTS = {"vgg16": 13, "resnet34": 32, "wrn-28-10": 12}
+"""One behind each rectifier of VGG16, two in each of 16 blocks, one in each of 12."""
+
+
+def recipe(configuration: Configuration) -> dict[str, Any]:
+    """All that is said of the training but of the net."""
+    return {key: value for key, value in configuration.data.items() if key != "net"}
+
+
+def layers(configuration: Configuration) -> list[tuple[Any, Any]]:
+    """Each layer's shape and options, without those of the noise and of the wiring."""
+    graph, _ = build_graph(configuration.solver.net, "TRAIN")
+    assert graph is not None
+    hidden = {"regularization", "bottom", "top"}
+    return [
+        (node.in_shapes, node.layer.model_dump(exclude=hidden))
+        for node in graph.nodes
+        if node.layer.type != "Dropout"
+    ]
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_the_twins_are_the_same_training_but_for_the_noise(name: str) -> None:
+    noisy, dense = load_solver(NOISY / f"{name}.yaml"), load_solver(DENSE[name])
+    dropout = load_solver(NOISY / f"{name}-dropout.yaml")
+    assert recipe(noisy) == recipe(dense) == recipe(dropout)
+    assert layers(noisy) == layers(dense) == layers(dropout)
+    for twin, count in ((noisy, 0), (dense, 0), (dropout, DROPOUTS[name])):
+        ratios = [
+            layer.dropout_ratio for layer in twin.solver.net.layers if layer.type == "Dropout"
+        ]
+        assert ratios == [0.3] * count
+    for twin in (dense, dropout):
+        rules = [layer.regularization for layer, _ in weight_shapes(twin.solver.net).values()]
+        assert rules == [None] * len(rules)
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_the_3x3_convolutions_are_perturbed_and_nothing_else(name: str) -> None:
+    for layer, shape in weight_shapes(load_solver(NOISY / f"{name}.yaml").solver.net).values():
+        rule = Bridgeout(q=1.5, p=0.3, target_fraction=0.75) if shape[2:] == (3, 3) else None
+        assert layer.regularization == rule
