@@ -40,21 +40,18 @@ class BridgeoutModule(nn.Module):
         rule = self.rule
         size = spread(weight, rule.q, rule.target_fraction)
         if rule.granularity == "batch":
-            return together(examples, perturbed(weight, size, drawn(weight, rule.p, None), rule.p))
-        kept = drawn(weight, rule.p, len(examples))
-        rows = max(1, _CHUNK // weight.numel())
+            return together(examples, perturbed(weight, size, drawn(weight, rule.p), rule.p))
 
-        def chunk(examples: Tensor, weight: Tensor, size: Tensor, kept: Tensor) -> Tensor:
+        def outputs(examples: Tensor, weight: Tensor, size: Tensor, kept: Tensor) -> Tensor:
             return apart(examples, perturbed(weight, size, kept, rule.p))
 
-        # The perturbed weights are computed again for the backward pass: only their masks, a byte
-        # a weight and example, are held until then.
-        parts = [
-            checkpoint(
-                chunk, some, weight, size, masks, use_reentrant=False, preserve_rng_state=False
+        parts = []
+        for some in torch.split(examples, max(1, _CHUNK // weight.numel())):
+            kept = drawn(weight, rule.p, len(some))
+            # The perturbed weights are computed again for the backward pass: until then only their
+            # masks are held, a byte a weight and example.
+            part = checkpoint(
+                outputs, some, weight, size, kept, use_reentrant=False, preserve_rng_state=False
             )
-            for some, masks in zip(
-                torch.split(examples, rows), torch.split(kept, rows), strict=True
-            )
-        ]
+            parts.append(part)
         return torch.cat(parts)

@@ -43,17 +43,16 @@ def targets(weight: Tensor, fraction: float) -> Tensor:
     return found if weight.dim() == 2 else found[:, :, None, None]
 
 
-def drawn(weight: Tensor, p: float, examples: int | None) -> Tensor:
+def drawn(weight: Tensor, p: float, examples: int | None = None) -> Tensor:
     """m, as bool, from torch's own generator: one for W, or one for each of so many examples.
 
     In the shape of W, with the examples before it. Drawn in the order of memory.
     """
     if examples is None:
-        return torch.empty_like(weight, dtype=torch.bool).bernoulli_(1 - p)
-    shape = (examples, *weight.shape)
-    return torch.empty(shape, dtype=torch.bool, device=weight.device).bernoulli_(1 - p)
+        return torch.rand_like(weight) >= p
+    return torch.rand(examples, *weight.shape, device=weight.device) >= p
 
 
 def perturbed(weight: Tensor, spread: Tensor, kept: Tensor, p: float) -> Tensor:
     """W~ in the shape of the mask `kept`, m: of W, or of W for each of several examples."""
-    return weight + torch.where(kept, spread * (p / (1 - p)), -spread)
+    return torch.where(kept, weight + spread * (p / (1 - p)), weight - spread)

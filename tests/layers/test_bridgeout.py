@@ -71,9 +71,10 @@ def test_each_example_is_computed_by_its_mask(layer, granularity, chunk, monkeyp
     torch.manual_seed(3)
     found = module(x)
     torch.manual_seed(3)
-    masks = drawn(plain.weight, 0.4, None if granularity == "batch" else len(x))
     if granularity == "batch":
-        masks = masks.expand(len(x), *masks.shape)
+        masks = drawn(plain.weight, 0.4).expand(len(x), *plain.weight.shape)
+    else:
+        masks = drawn(plain.weight, 0.4, len(x))
     expected = by_hand(plain, x, masks, 1.2, 0.4, 0.8)
     torch.testing.assert_close(found, expected)
     parts = (torch.arange(y.numel(), dtype=y.dtype).view_as(y) * y for y in (found, expected))

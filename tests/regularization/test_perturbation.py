@@ -139,14 +139,14 @@ def test_as_many_are_targeted_as_published(channels, count):
 def test_the_layout_in_memory_stays(shape):
     weight = weight_of(shape).to(memory_format=torch.channels_last)
     size = spread(weight, 1.5, 0.75)
-    made = perturbed(weight, size, drawn(weight, 0.3, None), 0.3)
+    made = perturbed(weight, size, drawn(weight, 0.3), 0.3)
     assert made.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_a_mask_drops_with_probability_p():
     torch.manual_seed(0)
     weight = torch.empty(300, 200)
-    assert drawn(weight, 0.3, None).shape == (300, 200)
+    assert drawn(weight, 0.3).shape == (300, 200)
     kept = drawn(weight, 0.3, 4)
     assert kept.shape == (4, 300, 200)
     deviation = (0.3 * 0.7 / kept[0].numel()) ** 0.5
@@ -157,5 +157,5 @@ def test_a_mask_drops_with_probability_p():
 def test_p_0_is_the_weight_itself():
     weight = weight_of((6, 4, 3, 3)).float()
     assert torch.equal(
-        perturbed(weight, spread(weight, 1.5, 0.75), drawn(weight, 0.0, None), 0.0), weight
+        perturbed(weight, spread(weight, 1.5, 0.75), drawn(weight, 0.0), 0.0), weight
     )
