@@ -150,16 +150,15 @@ def test_a_star_in_a_name_is_any_text(folder):
 
 
 def test_what_is_wrong_with_several_layers_alike_is_told_once(folder):
-    text = (
-        f"{BASE}regularization:\n  '*':\n    type: l1\n    t: 5\n  'x*': {{type: l1}}\n  ip: {{}}\n"
-    )
+    names = "  '*':\n    type: l1\n    t: 5\n  'i[*': {type: l1}\n  ip: {}\n"
+    text = f"{BASE}regularization:\n{names}"
     with pytest.raises(ConfigError) as caught:
         load(folder, text)
     place = folder / "solver.yaml"
     last = len(text.splitlines())
     assert str(caught.value).splitlines() == [
         f"{place}:{last - 2}: regularization.*.t: unknown key; it may be type or weight_decay",
-        f"{place}:{last - 1}: regularization.x*: the net has no layer 'x*' with weights; "
+        f"{place}:{last - 1}: regularization.i[*: the net has no layer 'i[*' with weights; "
         "it may be ip1 or ip2",
         f"{place}:{last}: regularization.ip: the net has no layer 'ip' with weights; "
         "did you mean 'ip2'?",
