@@ -114,13 +114,17 @@ class _VarianceFiller(Filler):
 
 @register
 class Xavier(_VarianceFiller):
-    """x ~ U(-s, s), s = sqrt(3 / n): variance 1 / n (Glorot & Bengio 2010)."""
+    """x ~ U(-s, s), s = gain sqrt(3 / n): variance gain^2 / n (Glorot & Bengio 2010).
 
-    type: Literal["xavier"] = Field("xavier", description="uniform within sqrt(3 / n)")
+    torch's xavier_uniform_ is that of AVERAGE.
+    """
+
+    type: Literal["xavier"] = Field("xavier", description="uniform within gain sqrt(3 / n)")
+    gain: float = Field(1.0, gt=0, description="multiplies the values")
 
     def fill(self, shape: Shape, generator: torch.Generator) -> Tensor:
         """One uniform draw a value."""
-        scale = math.sqrt(3 / self.fan(shape))
+        scale = self.gain * math.sqrt(3 / self.fan(shape))
         return _uniform(shape, -scale, scale, generator)
 
 

@@ -50,6 +50,8 @@ def test_xavier_and_msra_have_their_fans_variance(shape, norm):
     uniform, normal = raw(shape)
     xavier = fill(Xavier(variance_norm=norm), shape)
     np.testing.assert_allclose(xavier, math.sqrt(3 / n) * (2 * uniform - 1), atol=1e-6)
+    half = fill(Xavier(variance_norm=norm, gain=0.5), shape)
+    np.testing.assert_allclose(half, 0.5 * xavier, rtol=1e-6)
     msra = fill(Msra(variance_norm=norm), shape)
     np.testing.assert_allclose(msra, math.sqrt(2 / n) * normal, rtol=1e-6, atol=1e-6)
 
