@@ -86,7 +86,7 @@ class Csr(nn.Module):
 
 def csr_bytes(encoded: Encoded) -> int:
     """What Csr takes beside the packed bytes."""
-    return 4 * (encoded.shape[0] + 1) + 8 * encoded.format.stored(encoded.shape, encoded.nonzeros)
+    return 4 * (encoded.shape[0] + 1) + 8 * encoded.stored_count
 
 
 class Alone(nn.Module):

@@ -48,7 +48,7 @@ def held(model: PackedModel, name: str, *, roomy: bool) -> Weights:
 
 def is_plain(encoded: Encoded) -> bool:
     """Whether the bytes of a weight are its float32 values, zeros and all."""
-    return encoded.format.every_weight and encoded.values is FLOAT32
+    return encoded.format.name == "dense" and encoded.values is FLOAT32
 
 
 def _as_dense(encoded: Encoded) -> Encoded:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,10 @@ from torch import Tensor
 
 from sparsenet.errors import ConfigError, printable
 from sparsenet.files import replacing
-from sparsenet.packed.header import FORMAT, Header, described, parsed
+from sparsenet.packed.header import FORMAT, Header, WeightLine, described, parsed
 from sparsenet.packed.model import PackedModel, PackError, weight_names
 from sparsenet.storage.encoded import Encoded, can_hold
-from sparsenet.storage.format import Shape, checked_size
+from sparsenet.storage.format import Bytes, Shape, checked_size
 from sparsenet.storage.formats import FORMATS
 from sparsenet.storage.values import Values, values_of
 
@@ -173,16 +174,17 @@ def _weights(
             checked_size(shape, nonzeros)
         except ValueError as error:
             raise PackError(f"{weight}: {error}") from None
-        if kind not in FORMATS or not can_hold(FORMATS[kind], shape, nonzeros, values):
+        if kind not in FORMATS:
             raise PackError(f"{weight}: {kind!r} is no format for it")
-    stored = [FORMATS[kind].stored(shape, nonzeros) for _, shape, kind, nonzeros, _ in lines]
+    indices = _split(bodies["index"].numpy(), [line[4] for line in lines])
+    stored = list(map(partial(_stored, values), lines, indices))
     tables = [values.table_size(shape[0]) for shape in shapes.values()]
     codes = [
         values.bytes(count, shape[0]) - 4 * table
         for count, shape, table in zip(stored, shapes.values(), tables, strict=True)
     ]
     parts = zip(
-        _split(bodies["index"].numpy(), [line[4] for line in lines]),
+        indices,
         _split(bodies["values"].view(_BYTE).numpy(), codes),
         _split(bodies["tables"].numpy(), tables),
         strict=True,
@@ -191,6 +193,18 @@ def _weights(
         weight: Encoded(FORMATS[kind], values, shape, nonzeros, *part)
         for (weight, shape, kind, nonzeros, _), part in zip(lines, parts, strict=True)
     }
+
+
+def _stored(values: Values, line: WeightLine, index: Bytes) -> int:
+    """How many values a weight has beside its index. Raises PackError where it cannot be so."""
+    weight, shape, kind, nonzeros, _ = line
+    try:
+        stored = FORMATS[kind].stored_in(index, shape, nonzeros)
+    except ValueError as error:
+        raise PackError(f"{weight}: {error}") from None
+    if not can_hold(stored, nonzeros, values):
+        raise PackError(f"{weight}: {kind!r} is no format for it")
+    return stored
 
 
 def _split(numbers: NDArray[Any], sizes: list[int]) -> list[NDArray[Any]]:

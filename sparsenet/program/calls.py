@@ -48,9 +48,12 @@ class Calls:
         called |= {"sweep"} if self.sweeps else set()
         shared = sorted({one.values.bits for one in weights if _is_shared(one)})
         called |= {"look_up"} if shared else set()
+        kernels_of = sorted({math.prod(w.shape[2:]) for w in weights if _is_periodic(w)})
+        called |= {"find_in_table"} if kernels_of else set()
         parts = [f"#define GROUP {self.program.group}\n", kernels(called)]
         parts += self.sweeps.values()
         parts += [_SHARED.format(bits=bits) for bits in shared]
+        parts += [_PERIODIC.format(taps=taps) for taps in kernels_of]
         parts += [f"static const {name}{text};\n" for text, name in self.declared.items()]
         return "\n".join(parts)
 
@@ -125,6 +128,12 @@ _SHARED = """static void decode_shared{bits}(struct reader *r, int count)
 }}
 """
 
+_PERIODIC = """static int find_periodic{taps}(struct reader *r)
+{{
+    return find_in_table(r, {taps});
+}}
+"""
+
 
 def number(value: float) -> str:
     """A float32 in C, which reads it back exactly."""
@@ -146,6 +155,10 @@ def _is_shared(encoded: Encoded) -> bool:
     return encoded.values.name.startswith("shared:")
 
 
+def _is_periodic(encoded: Encoded) -> bool:
+    return encoded.format.name == "periodic"
+
+
 def index_width(encoded: Encoded) -> int:
     """Bytes of a number of the index."""
     if encoded.format.name == "indexed":
@@ -155,8 +168,9 @@ def index_width(encoded: Encoded) -> int:
 
 
 def _find(encoded: Encoded) -> str:
-    width = str(index_width(encoded)) if encoded.format.name == "indexed" else ""
-    return f"find_{encoded.format.name}{width}"
+    kind = encoded.format.name
+    own = {"indexed": index_width(encoded), "periodic": math.prod(encoded.shape[2:])}
+    return f"find_{kind}{own.get(kind, '')}"
 
 
 def _decode(encoded: Encoded) -> str:

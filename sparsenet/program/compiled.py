@@ -120,7 +120,7 @@ def _aligned(encoded: Encoded) -> tuple[Bytes, Bytes, Floats, int]:
         for array in (encoded.index, encoded.codes)
     )
     table = np.require(encoded.table, np.float32, ["C", "A"])
-    return index, codes, table, encoded.format.stored(encoded.shape, encoded.nonzeros)
+    return index, codes, table, encoded.stored_count
 
 
 def _packed(arrays: tuple[Bytes, Bytes, Floats, int]) -> _Packed:

@@ -43,8 +43,7 @@ def packed(name: str, encoded: Encoded) -> str:
             continue
         text += array(f"{name}_{part}", kind, np.frombuffer(data.tobytes(), _NUMPY[kind]))
         fields.append(f"{name}_{part}")
-    stored = encoded.format.stored(encoded.shape, encoded.nonzeros)
-    fields += [str(len(encoded.index)), str(stored)]
+    fields += [str(len(encoded.index)), str(encoded.stored_count)]
     return f"{text}static const struct packed {name} = {{{', '.join(fields)}}};\n"
 
 

@@ -33,8 +33,7 @@ def heavy_weight(operation: Operation) -> Encoded | None:
     if operation.kernel != "multiply":
         return None
     [weight] = [one.encoded for one in operation.arguments if isinstance(one, Packed)]
-    stored = weight.format.stored(weight.shape, weight.nonzeros)
-    return weight if stored >= HEAVY and weight.shape[0] >= 2 * _ROWS else None
+    return weight if weight.stored_count >= HEAVY and weight.shape[0] >= 2 * _ROWS else None
 
 
 def parts_of(weight: Encoded, count: int) -> list[tuple[Part, int]]:

@@ -10,7 +10,10 @@ from sparsenet.report.html import Html
 from sparsenet.report.tables import Cell, Column, Table, table
 from sparsenet.results.rows import LayerBytes, LogTest, Model, Stage, Summary
 
-_FORMATS = ("dense", "bitmask", "indexed", "csr", "relative4", "relative8", "best", "floor")
+_FORMATS = (
+    *("dense", "bitmask", "indexed", "csr", "relative4", "relative8", "periodic"),
+    *("best", "floor"),
+)
 
 
 def models(found: Sequence[Model]) -> Html:

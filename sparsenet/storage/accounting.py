@@ -39,9 +39,9 @@ SIZES = (*FORMATS, "best", "floor")
 class LayerMemory:
     """One layer's weight of shape `shape` with so many nonzeros, and its number of biases.
 
-    `index` holds the bytes of the places by format, where they have been counted; `values` are how
-    the nonzeros are stored. Raises ValueError where the nonzeros are more than the weights, naming
-    the layer.
+    `index` holds the bytes of the places by format, and `stored` how many values there are, where
+    they have been counted; `values` are how these are stored. Raises ValueError where the nonzeros
+    are more than the weights, naming the layer.
     """
 
     name: str
@@ -50,6 +50,7 @@ class LayerMemory:
     biases: int = 0
     index: Mapping[str, int] = field(default_factory=dict)
     values: Values = FLOAT32
+    stored: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         try:
@@ -65,7 +66,17 @@ class LayerMemory:
         shape = tuple(weight.shape)
         places = np.flatnonzero(weight.detach().cpu().reshape(-1).numpy())
         index = {name: kind.index_bytes_of(places, shape) for name, kind in FORMATS.items()}
-        return cls(name, shape, len(places), biases, index, values)
+        stored = {name: kind.stored_of(places, shape) for name, kind in FORMATS.items()}
+        return cls(name, shape, len(places), biases, index, values, stored)
+
+    @classmethod
+    def within(cls, name: str, where: Tensor, nonzeros: int, biases: int = 0) -> LayerMemory:
+        """The layer of a weight with so many nonzeros, all of them within a pattern, bool."""
+        shape, periodic = tuple(where.shape), FORMATS["periodic"]
+        places = np.flatnonzero(where.cpu().reshape(-1).numpy())
+        index = {periodic.name: periodic.index_bytes_of(places, shape)}
+        stored = {periodic.name: periodic.stored_of(places, shape)}
+        return cls(name, shape, nonzeros, biases, index, stored=stored)
 
     @property
     def params(self) -> int:
@@ -80,7 +91,8 @@ class LayerMemory:
     @cached_property
     def best(self) -> str:
         """Name of the format that takes the fewest bytes."""
-        return cheapest(self._index, self.shape, self.nonzeros, self.values).name
+        rows = self.shape[0]
+        return cheapest(self._index, self._stored, rows, self.nonzeros, self.values).name
 
     @cached_property
     def _index(self) -> Mapping[str, int]:
@@ -88,17 +100,27 @@ class LayerMemory:
         return most | dict(self.index)
 
     @cached_property
+    def _stored(self) -> Mapping[str, int]:
+        most = {name: kind.stored(self.shape, self.nonzeros) for name, kind in FORMATS.items()}
+        return most | dict(self.stored)
+
+    @cached_property
     def bytes(self) -> Mapping[str, int]:
         """Bytes of the weight by format, then the `best` of them and the `floor` below all."""
         rows = self.shape[0]
         sizes = {
-            name: self._index[name]
-            + self.values.bytes(kind.stored(self.shape, self.nonzeros), rows)
-            for name, kind in FORMATS.items()
+            name: self._index[name] + self.values.bytes(self._stored[name], rows)
+            for name in FORMATS
         }
-        least = self.values.bytes(self.nonzeros, rows)
-        floor = floor_bytes(self.params, self.nonzeros, least)
-        return sizes | {"best": sizes[self.best], "floor": floor}
+        return sizes | {"best": sizes[self.best], "floor": self._floor}
+
+    @property
+    def _floor(self) -> int:
+        """Of any choice of the nonzeros, or of one among the positions that a table names first."""
+        least = self.values.bytes(self.nonzeros, self.shape[0])
+        table, among = self._index["periodic"], self._stored["periodic"]
+        anywhere = floor_bytes(self.params, self.nonzeros, least)
+        return min(anywhere, table + floor_bytes(max(1, among), self.nonzeros, least))
 
 
 @dataclass(frozen=True)

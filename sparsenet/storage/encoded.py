@@ -32,6 +32,11 @@ class Encoded:
         """What it takes."""
         return self.index.nbytes + self.codes.nbytes + self.table.nbytes
 
+    @property
+    def stored_count(self) -> int:
+        """How many values are stored. Raises ValueError for bytes that are no index."""
+        return self.format.stored_in(self.index, self.shape, self.nonzeros)
+
     def places(self) -> Places:
         """Where the stored values are, ascending. Raises ValueError for bytes that are no index."""
         return self.format.places(self.index, self.shape, self.nonzeros)
@@ -67,31 +72,39 @@ def encode(weight: Tensor, values: Values = FLOAT32, kind: Format | None = None)
     held = values.decoded(values.codes(flat[places], rows, table), rows, table)
     places = places[held != 0]
     chosen = kind or _best(places, shape, values)
-    kept = flat[places]
-    if chosen.every_weight:
-        kept = np.zeros_like(flat)
-        kept[places] = flat[places]
-    stored = np.arange(len(flat)) if chosen.every_weight else places
+    index, kept, stored = chosen.index(places, shape), flat[places], places
+    if chosen.stores_zeros:
+        stored = chosen.places(index, shape, len(places))
+        with_zeros = np.zeros_like(flat)
+        with_zeros[places] = kept
+        kept = with_zeros[stored]
     codes = values.codes(kept, _rows(stored, shape), table)
-    return Encoded(chosen, values, shape, len(places), chosen.index(places, shape), codes, table)
+    return Encoded(chosen, values, shape, len(places), index, codes, table)
 
 
 def _best(places: Places, shape: Shape, values: Values) -> Format:
-    index = {name: kind.index_bytes_of(places, shape) for name, kind in FORMATS.items()}
-    return cheapest(index, shape, len(places), values)
+    kinds = FORMATS.items()
+    index = {name: kind.index_bytes_of(places, shape) for name, kind in kinds}
+    stored = {name: kind.stored_of(places, shape) for name, kind in kinds}
+    return cheapest(index, stored, shape[0], len(places), values)
 
 
-def cheapest(index: Mapping[str, int], shape: Shape, nonzeros: int, values: Values) -> Format:
-    """The format of the fewest bytes, given those of its index; of several the first of FORMATS."""
+def cheapest(
+    index: Mapping[str, int], stored: Mapping[str, int], rows: int, nonzeros: int, values: Values
+) -> Format:
+    """The format of the fewest bytes, given by name those of its index and how many values it has.
+
+    Of several the first of FORMATS.
+    """
     return min(
-        (kind for kind in FORMATS.values() if can_hold(kind, shape, nonzeros, values)),
-        key=lambda kind: index[kind.name] + values.bytes(kind.stored(shape, nonzeros), shape[0]),
+        (kind for name, kind in FORMATS.items() if can_hold(stored[name], nonzeros, values)),
+        key=lambda kind: index[kind.name] + values.bytes(stored[kind.name], rows),
     )
 
 
-def can_hold(kind: Format, shape: Shape, nonzeros: int, values: Values) -> bool:
-    """Whether a format goes with these values: where it stores zeros, they need a code for one."""
-    return values.holds_zero or kind.stored(shape, nonzeros) == nonzeros
+def can_hold(stored: int, nonzeros: int, values: Values) -> bool:
+    """Whether so many values can be stored: where there are zeros, these need a code for one."""
+    return values.holds_zero or stored == nonzeros
 
 
 def _rows(places: Places, shape: Shape) -> Rows:

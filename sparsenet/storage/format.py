@@ -30,8 +30,8 @@ class Format(ABC):
     """One way to say which weights are stored: what it costs, and the bytes that cost that."""
 
     name: ClassVar[str]
-    every_weight: ClassVar[bool] = False
-    """Whether zeros are stored among the values too."""
+    stores_zeros: ClassVar[bool] = False
+    """Whether zeros may be stored among the values too."""
 
     @abstractmethod
     def index_bytes(self, shape: Shape, nonzeros: int) -> int:
@@ -43,7 +43,7 @@ class Format(ABC):
 
     @abstractmethod
     def places(self, index: Bytes, shape: Shape, nonzeros: int) -> Places:
-        """The ascending places that `index` was given.
+        """The ascending places of the stored values: those that `index` was given, and of zeros.
 
         Raises ValueError where no `nonzeros` places of such a weight have these bytes: of another
         length, out of range, twice the same, out of order.
@@ -54,8 +54,16 @@ class Format(ABC):
         return self.index_bytes(shape, len(places))
 
     def stored(self, shape: Shape, nonzeros: int) -> int:
-        """How many values are stored."""
-        return math.prod(shape) if self.every_weight else nonzeros
+        """How many values are stored; where it depends on the places, at most."""
+        return nonzeros
+
+    def stored_of(self, places: Places, shape: Shape) -> int:
+        """How many values are stored for exactly these places."""
+        return self.stored(shape, len(places))
+
+    def stored_in(self, index: Bytes, shape: Shape, nonzeros: int) -> int:
+        """How many values are stored beside this index. Raises ValueError where it is none."""
+        return self.stored(shape, nonzeros)
 
     def bytes(self, shape: Shape, nonzeros: int) -> int:
         """Bytes of a float32 weight of this shape with so many nonzeros, or at most so many.

@@ -25,11 +25,15 @@ class Dense(Format):
     """Every weight, zero or not: 4 N bytes."""
 
     name = "dense"
-    every_weight = True
+    stores_zeros = True
 
     def index_bytes(self, shape: Shape, nonzeros: int) -> int:
         """None."""
         return 0
+
+    def stored(self, shape: Shape, nonzeros: int) -> int:
+        """All of them."""
+        return math.prod(shape)
 
     def index(self, places: Places, shape: Shape) -> Bytes:
         """Empty."""
@@ -216,3 +220,7 @@ def _numbers(index: Bytes, kind: np.dtype[np.unsignedinteger]) -> Places:
 
 def _gaps(places: Places) -> Places:
     return np.diff(places, prepend=-1) - 1
+
+
+# Of several formats of the same bytes it is the last.
+from sparsenet.storage import periodic  # noqa: E402, F401

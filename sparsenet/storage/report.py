@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from sparsenet.storage.accounting import SIZES, LayerMemory, ModelMemory, Total
@@ -29,12 +30,15 @@ def memory_table(memory: ModelMemory, counts: str = "nonzeros") -> str:
     """The per-layer table, the totals without and with biases, the ratio to dense and a warning.
 
     Where there are others than biases besides, parameters or statistics, it says how many.
-    `counts` heads the column of the nonzeros: `t` where they are promised and not counted.
+    `counts` heads the column of the nonzeros: `t` where they are promised and not counted. The
+    format of kernel patterns has a column only where a layer is smallest in it.
     """
-    header = ["layer", "shape", "weights", counts, "dens%", *FORMATS, "best", "format", "floor"]
-    rows = [_cells(layer.name, _dims(layer), layer, layer.best) for layer in memory.layers]
-    rows.append(_cells("total", "weights", memory.weights))
-    rows.append(_cells("total", f"+ {_rest(memory)}", memory.total))
+    formats = [name for name in FORMATS if name != "periodic" or _has(memory, name)]
+    header = ["layer", "shape", "weights", counts, "dens%", *formats, "best", "format", "floor"]
+    sizes = (*formats, "best", "floor")
+    rows = [_cells(one.name, _dims(one), one, sizes, one.best) for one in memory.layers]
+    rows.append(_cells("total", "weights", memory.weights, sizes))
+    rows.append(_cells("total", f"+ {_rest(memory)}", memory.total, sizes))
     lines = aligned([header, *rows], left=(0, 1, len(header) - 2))
     rule = "-" * len(lines[0])
     body = [lines[0], rule, *lines[1:-2], rule, *lines[-2:]]
@@ -107,9 +111,15 @@ def _dims(layer: LayerMemory) -> str:
     return "x".join(str(extent) for extent in layer.shape)
 
 
-def _cells(name: str, shape: str, part: LayerMemory | Total, best: str = "") -> list[str]:
+def _has(memory: ModelMemory, kind: str) -> bool:
+    return any(layer.best == kind for layer in memory.layers)
+
+
+def _cells(
+    name: str, shape: str, part: LayerMemory | Total, keys: Sequence[str], best: str = ""
+) -> list[str]:
     # Sizes without their space: one word a cell is read, and split, at a gap of one column.
-    sizes = [human_bytes(part.bytes[key]).replace(" ", "") for key in SIZES]
+    sizes = [human_bytes(part.bytes[key]).replace(" ", "") for key in keys]
     numbers = [f"{part.params:,}", f"{part.nonzeros:,}", f"{100 * part.density:.1f}"]
     return [name, shape, *numbers, *sizes[:-1], best, sizes[-1]]
 

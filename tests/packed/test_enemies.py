@@ -82,7 +82,7 @@ def lied_about_weights(data: bytes, chance: random.Random) -> bytes:
         if place == 1:
             line[1][chance.randrange(len(line[1]))] = chance.choice(NUMBERS)
         elif place == 2:
-            line[2] = chance.choice(["dense", "bitmask", "csr", "relative4", "zip", "", 3])
+            line[2] = chance.choice(["dense", "bitmask", "csr", "relative4", "periodic", "zip", 3])
         elif chance.random() < 0.5:
             line[place] = chance.choice(NUMBERS)
         elif isinstance(line[place], int):

@@ -24,6 +24,7 @@ from sparsenet.net import Net
 from sparsenet.program.plan import plan
 from sparsenet.program.preparing import preparing
 from sparsenet.program.writing import Project, write_project
+from sparsenet.storage.formats import FORMATS
 from tests.program.sparse_nets import (
     NEEDS_COMPILER,
     Floats,
@@ -164,7 +165,7 @@ def run(program: Path, *arguments: Path) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("flags", [SANITIZED, [*SANITIZED, "-DLANES=1"]])
-@pytest.mark.parametrize("kind", ["relative4", "bitmask", "csr", "indexed", "relative8", "dense"])
+@pytest.mark.parametrize("kind", FORMATS)
 def test_sanitizers_find_nothing(flags: list[str], kind: str, tmp_path: Path) -> None:
     relu = {"name": "relu", "type": "ReLU"}
     layers = (convolution("c1", 6, pad=1), relu, convolution("c2", 7), inner_product("ip", 10))

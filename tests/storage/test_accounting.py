@@ -62,12 +62,13 @@ def test_totals_by_hand() -> None:
         "csr": 36,
         "relative4": 14,  # of 29 zeros one skip at most: 4 codes
         "relative8": 15,
+        "periodic": 129,  # at most, as dense
         "best": 14,
         "floor": math.ceil((math.log2(4960) + 96) / 8),
     }
     assert (memory.layers[0].params, memory.layers[0].best) == (32, "relative4")
     assert (memory.layers[1].params, memory.layers[1].best) == (8, "dense")
-    weights = {"dense": 160, "bitmask": 49, "indexed": 55, "csr": 136}
+    weights = {"dense": 160, "bitmask": 49, "indexed": 55, "csr": 136, "periodic": 162}
     weights |= {"relative4": 50, "relative8": 55, "best": 46, "floor": 46}
     assert memory.weights.bytes == weights
     assert (memory.weights.params, memory.weights.nonzeros) == (40, 11)

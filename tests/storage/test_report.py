@@ -106,6 +106,7 @@ def test_csv_has_whole_bytes(lenet: ModelMemory) -> None:
         "csr_bytes": "162004",
         "relative4_bytes": "102667",
         "relative8_bytes": "101490",
+        "periodic_bytes": "1600001",
         "best_bytes": "101490",
         "floor_bytes": "94319",
         "best": "relative8",
@@ -118,7 +119,8 @@ def test_csv_has_whole_bytes(lenet: ModelMemory) -> None:
 
 def test_json_has_the_keys_promised(lenet: ModelMemory) -> None:
     document = json.loads(json.dumps(memory_json(lenet), allow_nan=False))
-    sizes = {"dense", "bitmask", "indexed", "csr", "relative4", "relative8", "best", "floor"}
+    sizes = {"dense", "bitmask", "indexed", "csr", "relative4", "relative8", "periodic"}
+    sizes |= {"best", "floor"}
     assert set(document) == {"layers", "total"}
     for layer in document["layers"]:
         assert set(layer) == {"name", "shape", "params", "nonzeros", "bytes", "best", "biases"}

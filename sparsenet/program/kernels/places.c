@@ -192,3 +192,33 @@ static int find_relative8(struct reader *r)
     r->place = place;
     return found;
 }
+
+/* A table of P * taps bits says which places variant c of a kernel has; kernel j of row i has
+   variant (i + j + 1) mod P. */
+static int find_in_table(struct reader *r, uint32_t taps)
+{
+    const uint8_t *table = r->weight->index;
+    const uint32_t period = 8 * r->weight->index_bytes / taps, across = r->row_length / taps;
+    uint32_t left = r->weight->stored - r->code, place = r->place, tap = place % taps;
+    uint32_t row = place / r->row_length, column = place % r->row_length / taps;
+    uint32_t variant = (row + column + 1) % period;
+    int found = 0, most = left < CHUNK ? (int)left : CHUNK;
+    while (found < most) {
+        uint32_t bit = variant * taps + tap;
+        for (; tap < taps && found < most; tap++, bit++, place++) {
+            r->places[found] = place;
+            found += (table[bit / 8] >> (bit % 8)) & 1;
+        }
+        if (tap < taps)
+            break;
+        tap = 0;
+        variant = variant + 1 < period ? variant + 1 : 0;
+        if (++column == across) {
+            column = 0;
+            variant = (++row + 1) % period;
+        }
+    }
+    r->code += (uint32_t)found;
+    r->place = place;
+    return found;
+}
