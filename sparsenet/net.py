@@ -30,6 +30,14 @@ class Blob:
         return self.index == 0 and isinstance(self.layer, WeightedLayer)
 
     @property
+    def learnt(self) -> Tensor | None:
+        """Which of its values are learnt, bool on its device; None for all of them."""
+        if not isinstance(self.layer, WeightedLayer) or self.index:
+            return None
+        where = self.layer.learnt_where(tuple(self.tensor.shape))
+        return None if where is None else where.to(self.tensor.device)
+
+    @property
     def lr_mult(self) -> float:
         """Multiplier of the learning rate."""
         return self.layer.multipliers(self.index).lr_mult

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
-
 from sparsenet.amounts import resolve_amount
 from sparsenet.config.graph import build_graph
 from sparsenet.config.net import NetConfig
@@ -27,6 +25,11 @@ def weight_shapes(net: NetConfig) -> dict[str, tuple[WeightedLayer, Shape]]:
     }
 
 
+def learnt_weights(net: NetConfig) -> dict[str, int]:
+    """How many weights each layer learns, by name in the net's order: all but for a pattern."""
+    return {name: layer.learnt(shape) for name, (layer, shape) in weight_shapes(net).items()}
+
+
 def declared_balls(net: NetConfig) -> list[Ball]:
     """One ball for each l0 layer without a group and for each group, in the net's order."""
     return [_ball(name, members) for name, members in _members(net).items()]
@@ -38,7 +41,7 @@ def _members(net: NetConfig) -> dict[str, list[tuple[str, L0, int]]]:
     for name, (layer, shape) in weight_shapes(net).items():
         rule = layer.regularization
         if isinstance(rule, L0):
-            members.setdefault(rule.group or name, []).append((name, rule, prod(shape)))
+            members.setdefault(rule.group or name, []).append((name, rule, layer.learnt(shape)))
     return members
 
 

@@ -14,6 +14,7 @@ from sparsenet.config.document import Document
 from sparsenet.config.graph import graph_problems
 from sparsenet.config.layer_overrides import merge_regularization
 from sparsenet.config.net import NetConfig
+from sparsenet.config.net_pattern import merge_kernel_pattern
 from sparsenet.config.overrides import merge_overrides
 from sparsenet.config.read import read_yaml
 from sparsenet.config.solver import SolverConfig, usage_problems
@@ -55,6 +56,7 @@ def load_net(path: Path, overrides: Iterable[str] = ()) -> NetConfig:
     """Read and check a net file alone. Raises ConfigError with every problem."""
     document = read_yaml(path)
     _merge_into_net(document, (), list(overrides))
+    merge_kernel_pattern(document, ())
     net, problems = check_record(NetConfig, document.data)
     if net is not None and not document.spoiled:
         problems = net_problems(net)
@@ -87,6 +89,7 @@ def from_data(data: dict[str, Any], name: str, overrides: Iterable[str] = ()) ->
 
 def check(document: Document) -> Configuration:
     """Check a document whose net is already in place. Raises ConfigError with every problem."""
+    merge_kernel_pattern(document, ("net",))
     merge_regularization(document)
     data = document.data
     solver, problems = check_record(SolverConfig, data)

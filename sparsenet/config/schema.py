@@ -7,6 +7,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from sparsenet.config.net import NetConfig
+from sparsenet.config.net_pattern import KEY, MEANING
 from sparsenet.config.solver import SolverConfig
 from sparsenet.config.sweep import SweepConfig
 from sparsenet.config.template_checks import default_keys
@@ -44,7 +45,7 @@ def sweep_schema() -> dict[str, Any]:
 
 
 def _add_templates(net: dict[str, Any], definitions: dict[str, Any]) -> None:
-    """Let a net have blocks, defaults, and uses of blocks among its layers."""
+    """Let a net have a pattern, blocks, defaults, and uses of blocks among its layers."""
     references, made = models_json_schema([(Block, "validation"), (BlockUse, "validation")])
     definitions.update(made["$defs"])
     use, block = references[BlockUse, "validation"], references[Block, "validation"]
@@ -55,8 +56,10 @@ def _add_templates(net: dict[str, Any], definitions: dict[str, Any]) -> None:
     }
     definitions["Block"]["properties"]["layers"]["items"] = {"anyOf": [plain, use]}
     layers = net["properties"].pop("layers")
+    pattern = definitions["Convolution"]["properties"][KEY]
     by_type = {name: _defaults_of(definitions[LAYERS[name].__name__], name) for name in LAYERS}
     net["properties"] |= {
+        KEY: {**pattern, "description": MEANING},
         "defaults": {
             "description": "by layer type: keys for the layers of this type that leave them out",
             "type": "object",

@@ -5,6 +5,7 @@ Shapes are those of one example: `(channels, height, width)`, `(features,)`, `()
 
 from __future__ import annotations
 
+from math import prod
 from typing import ClassVar, Literal
 
 import torch
@@ -135,6 +136,18 @@ class WeightedLayer(ParameterLayer):
     def weight_shape(self, bottom: Shape) -> Shape:
         """Shape of the weights (blob 0) for the shape of the bottom."""
         raise NotImplementedError
+
+    def learnt(self, shape: Shape) -> int:
+        """How many of its weights of this shape are learnt; the others are zero, always."""
+        return prod(shape)
+
+    def learnt_where(self, shape: Shape) -> Tensor | None:
+        """Which of its weights of this shape these are, bool on the CPU; None for all of them."""
+        return None
+
+    def index_bits(self, shape: Shape) -> int:
+        """Bits that say which of its weights of this shape are learnt; 0 where all of them are."""
+        return 0
 
     @property
     def has_bias(self) -> bool:

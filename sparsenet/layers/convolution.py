@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
@@ -12,6 +11,7 @@ from torch.nn import functional as F
 
 from sparsenet.layers.base import Shape, ShapeError, need_image, register
 from sparsenet.layers.bridgeout import BridgeoutModule, bridgeout_of
+from sparsenet.layers.kernel_pattern import AnyPattern
 from sparsenet.layers.weights import FilledLayer
 from sparsenet.layers.window import Pair, Size, WindowLayer, by, check_pair, pair
 from sparsenet.layout import flatten
@@ -35,6 +35,11 @@ class Convolution(FilledLayer, WindowLayer):
     group: int = Field(
         1, ge=1, description="output group g sees the channels of input group g alone"
     )
+    kernel_pattern: AnyPattern | None = Field(
+        None,
+        description="the positions of its kernels that are learnt, all others being zero; left "
+        "out: the net's kernel_pattern where that is for it, else all of them",
+    )
 
     @model_validator(mode="after")
     def _kernel_and_groups(self) -> Convolution:
@@ -44,6 +49,9 @@ class Convolution(FilledLayer, WindowLayer):
         if self.num_output % self.group:
             message = f"{self.num_output} must be a multiple of group, {self.group}"
             raise KeyProblem("num_output", message)
+        pattern = self.kernel_pattern
+        if pattern is not None and (problem := pattern.kernel_problem(self.kernel_pair)):
+            raise KeyProblem("kernel_pattern", problem)
         return self
 
     @property
@@ -70,7 +78,9 @@ class Convolution(FilledLayer, WindowLayer):
     def output_shapes(self, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
         """One image of num_output channels; raises ShapeError for a kernel that does not fit."""
         _, height, width = need_image("Convolution", bottoms[0])
-        self.check_weights(self.weight_shape(bottoms[0]))
+        shape = self.weight_shape(bottoms[0])
+        self.check_weights(shape)
+        self._check_pattern(shape)
         (pad_h, pad_w), (stride_h, stride_w) = self.pad_pair, self.stride_pair
         padded = height + 2 * pad_h, width + 2 * pad_w
         kernel, dilation = self.kernel_pair, self.dilation_pair
@@ -84,14 +94,41 @@ class Convolution(FilledLayer, WindowLayer):
         columns = (padded[1] - span[1]) // stride_w + 1
         return ((self.num_output, rows, columns),)
 
+    def _check_pattern(self, shape: Shape) -> None:
+        """Raise ShapeError where a weight of this shape cannot have its pattern."""
+        if self.kernel_pattern is None or self.kernel_pattern.is_dense:
+            return
+        if self.group > 1 and shape[1] == 1:
+            raise ShapeError("kernel_pattern: a depthwise convolution stays dense; leave it out")
+        if problem := self.kernel_pattern.shape_problem(shape):
+            raise ShapeError(f"kernel_pattern: {problem}")
+
+    def learnt(self, shape: Shape) -> int:
+        """Those of its kernel_pattern."""
+        pattern = self.kernel_pattern
+        return super().learnt(shape) if pattern is None else pattern.count(shape)
+
+    def learnt_where(self, shape: Shape) -> Tensor | None:
+        """Those of its kernel_pattern."""
+        pattern = self.kernel_pattern
+        return None if pattern is None or pattern.is_dense else pattern.mask(shape)
+
+    def index_bits(self, shape: Shape) -> int:
+        """Those of its kernel_pattern."""
+        pattern = self.kernel_pattern
+        return 0 if pattern is None or pattern.is_dense else pattern.index_bits(shape)
+
     def multiply_accumulates(self, bottoms: tuple[Shape, ...]) -> int:
-        """Each weight once for each pixel of the tops: those over the padding count too."""
+        """Each learnt weight once for each pixel of the tops: those over the padding count too."""
         (_, rows, columns), *_ = self.output_shapes(bottoms)
-        return math.prod(self.weight_shape(bottoms[0])) * rows * columns
+        return self.learnt(self.weight_shape(bottoms[0])) * rows * columns
 
     def build(self, bottoms: tuple[Shape, ...], generator: torch.Generator) -> nn.Module:
         """A module with the filled `weight` and `bias`; raises ShapeError."""
-        weight, bias = self.fill_weights(self.weight_shape(bottoms[0]), generator)
+        shape = self.weight_shape(bottoms[0])
+        weight, bias = self.fill_weights(shape, generator)
+        if (learnt := self.learnt_where(shape)) is not None:
+            weight.masked_fill_(~learnt.to(weight.device), 0.0)
         return ConvolutionModule(
             weight,
             bias,

@@ -33,6 +33,8 @@ class _Trained:
     blob: Blob
     regularizer: Regularizer
     history: State
+    learnt: Tensor | None
+    """1 where its values are learnt and 0 elsewhere, as its gradient; None for all of them."""
 
 
 class Stepper:
@@ -62,7 +64,10 @@ class Stepper:
         default = L1() if self.config.regularization_type == "L1" else L2()
         weighted = blob.layer if blob.index == 0 else None
         own = weighted.regularization if isinstance(weighted, WeightedLayer) else None
-        return _Trained(blob, own or default, self.update.new_state(blob.tensor))
+        learnt = (
+            None if (where := blob.learnt) is None else torch.empty_like(blob.tensor).copy_(where)
+        )
+        return _Trained(blob, own or default, self.update.new_state(blob.tensor), learnt)
 
     @property
     def history(self) -> dict[str, State]:
@@ -107,6 +112,7 @@ class Stepper:
             self._hold()
             if self.watchful and not math.isfinite(float(loss)):
                 return loss
+            self._keep_patterns()
             if config.clip_gradients is not None:
                 clip_gradients_(present, config.clip_gradients)
             if config.iter_size > 1 and present:
@@ -114,6 +120,13 @@ class Stepper:
             self._apply(step)
             self._project(step + 1, progress)
         return loss
+
+    def _keep_patterns(self) -> None:
+        """Set to zero the gradients of what is zero always, so that it and its history stay so."""
+        pairs = [(item.blob.tensor.grad, item.learnt) for item in self._trained]
+        there = [(g, learnt) for g, learnt in pairs if g is not None and learnt is not None]
+        if there:
+            torch._foreach_mul_(*map(list, zip(*there, strict=True)))
 
     def _gradients(self, step: int) -> Tensor:
         total: Tensor | None = None

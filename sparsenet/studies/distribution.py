@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 
 from sparsenet.errors import ConfigError
@@ -31,8 +30,10 @@ class DistributionOptions:
         flags = {"--from": self.search, "--t": self.t, "--density": self.density}
         return [flag for flag, value in flags.items() if value is not None]
 
-    def counts(self, shapes: Shapes, most: int) -> dict[str, int]:
+    def counts(self, shapes: Shapes, sizes: Mapping[str, int], most: int) -> dict[str, int]:
         """t by layer for at most `most` nonzero weights; a layer left out stays dense.
+
+        `sizes` is how many weights each layer learns.
 
         Of a search it is the network of its path with the most nonzeros that are no more. Raises
         ConfigError where what is given has more, or is none; FileError for a damaged path.csv.
@@ -41,24 +42,25 @@ class DistributionOptions:
             words = f"{' and '.join(self.given)} exclude each other" if self.given else "is missing"
             raise ConfigError(f"the distribution: {words}; give one of --from, --t, --density")
         if self.search is not None:
-            return _of_search(self.search, shapes, most)
-        chosen = PruningOptions(t=self.t, density=self.density).prunings(shapes)
+            return _of_search(self.search, shapes, sizes, most)
+        chosen = PruningOptions(t=self.t, density=self.density).prunings(shapes, sizes)
         if len(chosen) > 1:
             raise ConfigError(f"--density {self.density}: one density is needed here")
         counts = dict(chosen[0].counts)
-        whole = sum(counts.get(name, size) for name, size in _sizes(shapes).items())
+        whole = sum(counts.get(name, size) for name, size in sizes.items())
         if whole > most:
             words = f"{whole:,} nonzero weights are more than the {most:,} of its share"
             raise ConfigError(f"{self.given[0]} {self.t or self.density}: {words}")
         return counts
 
 
-def _of_search(folder: Path, shapes: Shapes, most: int) -> dict[str, int]:
+def _of_search(folder: Path, shapes: Shapes, sizes: Mapping[str, int], most: int) -> dict[str, int]:
     points = searched(folder)
-    _require_same_net(folder, points, shapes)
-    sizes = _sizes(shapes)
+    _require_same_net(folder, points, shapes, sizes)
     # A layer that a search over all layers together has emptied cannot be asked for so.
-    networks = [sizes | {n: max(1, count) for n, count in point.counts.items()} for point in points]
+    networks = [
+        dict(sizes) | {n: max(1, count) for n, count in point.counts.items()} for point in points
+    ]
     fitting = [counts for counts in networks if sum(counts.values()) <= most]
     if not fitting:
         least = min(sum(counts.values()) for counts in networks)
@@ -68,9 +70,10 @@ def _of_search(folder: Path, shapes: Shapes, most: int) -> dict[str, int]:
     return {name: count for name, count in best.items() if count < sizes[name]}
 
 
-def _require_same_net(folder: Path, points: list[Point], shapes: Shapes) -> None:
-    study = read_study(StudyFolder(folder)) or {}
-    theirs, sizes = study.get("layers"), _sizes(shapes)
+def _require_same_net(
+    folder: Path, points: list[Point], shapes: Shapes, sizes: Mapping[str, int]
+) -> None:
+    theirs = (read_study(StudyFolder(folder)) or {}).get("layers")
     for name in sorted({name for point in points for name in point.counts}):
         if name not in shapes:
             raise ConfigError(f"--from {folder}: is of another net, with a layer {name}")
@@ -87,7 +90,3 @@ def searched(folder: Path) -> list[Point]:
     if not path.is_file():
         raise ConfigError(f"{folder}: is not the folder of a search: it has no {path.name}")
     return read_path(path)
-
-
-def _sizes(shapes: Shapes) -> dict[str, int]:
-    return {name: prod(shape) for name, shape in shapes.items()}

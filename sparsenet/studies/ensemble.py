@@ -6,11 +6,10 @@ import copy
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
 from pathlib import Path
 from typing import Any
 
-from sparsenet.config.constraints import weight_shapes
+from sparsenet.config.constraints import learnt_weights, weight_shapes
 from sparsenet.config.load import Configuration, from_data
 from sparsenet.errors import ConfigError
 from sparsenet.files import replacing, write_text
@@ -120,7 +119,8 @@ def _plan(configuration: Configuration, options: EnsembleOptions) -> list[_Plann
     layers = weight_shapes(net)
     shapes = {name: tuple(shape) for name, (_, shape) in layers.items()}
     # An l0 of the solver's own, which has its t perhaps from a stage, gives way to the counts.
-    own = {n: prod(shapes[n]) for n, (it, _) in layers.items() if isinstance(it.regularization, L0)}
+    sizes = learnt_weights(net)
+    own = {n: sizes[n] for n, (it, _) in layers.items() if isinstance(it.regularization, L0)}
     whole = memory_with(net, {})
     planned = []
     for members in options.members:
@@ -128,7 +128,7 @@ def _plan(configuration: Configuration, options: EnsembleOptions) -> list[_Plann
         if most < len(shapes):
             words = f"1/{members} of its {whole.total.params:,} parameters is too little for a net"
             raise ConfigError(f"--members {members}: {words} with biases and a weight a layer")
-        counts = {} if members == 1 else options.distribution.counts(shapes, most)
+        counts = {} if members == 1 else options.distribution.counts(shapes, sizes, most)
         constrained = constrained_configuration(configuration, own | counts)
         planned += [_one(constrained, members, trial) for trial in range(1, options.trials + 1)]
     return planned

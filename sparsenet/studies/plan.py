@@ -6,7 +6,6 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 
 from sparsenet.amounts import percentage
 from sparsenet.checkpoint import Constraint, is_checkpoint, load_checkpoint
-from sparsenet.config.constraints import declared_balls, weight_shapes
+from sparsenet.config.constraints import declared_balls, learnt_weights, weight_shapes
 from sparsenet.config.graph import has_phase, in_phase
 from sparsenet.config.load import Configuration, from_data
 from sparsenet.config.solver import SolverConfig
@@ -58,7 +57,8 @@ class Plan:
         _require_validation(configuration)
         self.options = options
         self.shapes = _searched(configuration, options.layers)
-        self.sizes = {name: prod(shape) for name, shape in self.shapes.items()}
+        learnt = learnt_weights(configuration.solver.net)
+        self.sizes = {name: learnt[name] for name in self.shapes}
         self.cut = _cut(options.cut)
         if options.strategy not in STRATEGIES:
             hint = suggested(options.strategy, STRATEGIES)

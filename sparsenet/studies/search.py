@@ -114,6 +114,7 @@ class _Running:
     def __init__(self, plan: Plan, engine: Engine) -> None:
         self.plan, self.engine = plan, engine
         self.shapes: Mapping[str, tuple[int, ...]] = plan.shapes
+        self.sizes: Counts = plan.sizes
         self.candidates: list[Candidate] = []
         self.round = self.spent = 0
 

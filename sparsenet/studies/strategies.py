@@ -40,6 +40,8 @@ class Search(Protocol):
 
     shapes: Mapping[str, tuple[int, ...]]
     """The weights' shape of each layer that is searched over, in the net's order."""
+    sizes: Counts
+    """How many weights each of them learns."""
 
     def train(
         self, start: Found, cuts: Sequence[tuple[str, Counts]], *, shared: bool
@@ -176,7 +178,7 @@ class _Whole(Strategy):
         least = len(current.counts)
         if total <= least:
             return None
-        sizes = {layer: prod(shape) for layer, shape in search.shapes.items()}
+        sizes = search.sizes
         asked = max(least, int(self.kept * total))
         most = sizes if self.shared else current.counts
         counts = _within(self.spread(asked, search.shapes, sizes), asked, most)

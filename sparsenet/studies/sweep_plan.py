@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from math import prod
 from pathlib import Path
 
 from sparsenet.amounts import resolve_amount
-from sparsenet.config.constraints import weight_shapes
+from sparsenet.config.constraints import learnt_weights, weight_shapes
 from sparsenet.config.load import Configuration
 from sparsenet.config.sweep import SweepConfig
 from sparsenet.errors import ConfigError, Problem
@@ -104,9 +103,7 @@ class SweepPlan:
             raise ConfigError(lines) from None
 
     def _largest(self, configuration: Configuration, setting: Setting) -> Pruning:
-        sizes = {
-            n: prod(shape) for n, (_, shape) in weight_shapes(configuration.solver.net).items()
-        }
+        sizes = learnt_weights(configuration.solver.net)
         try:
             counts = {name: resolve_amount(setting.prune, sizes[name]) for name in setting.acts_on}
         except ValueError as error:

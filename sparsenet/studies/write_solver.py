@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from math import prod
 from pathlib import Path
 
-from sparsenet.config.constraints import weight_shapes
+from sparsenet.config.constraints import learnt_weights, weight_shapes
 from sparsenet.config.load import from_data
 from sparsenet.config.read import write_yaml
 from sparsenet.errors import ConfigError
@@ -40,7 +39,7 @@ def write_solver(folder: StudyFolder, size: str) -> Path:
     best = max(fitting, key=lambda point: (point.val_accuracy, -point.bytes))
     configuration = from_data(study["configuration"], str(folder.study))
     layers = weight_shapes(configuration.solver.net)
-    sizes = {name: prod(shape) for name, (_, shape) in layers.items()}
+    sizes = learnt_weights(configuration.solver.net)
     if any(t > sizes.get(name, 0) for name, t in best.counts.items()):
         raise FileError(f"{folder.accepted}: is of another net than {folder.study.name} beside it")
     counts = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from math import prod
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sparsenet import ranks
 from sparsenet.checkpoint import Checkpoint
-from sparsenet.config.constraints import declared_balls, weight_shapes
+from sparsenet.config.constraints import declared_balls, learnt_weights, weight_shapes
 from sparsenet.config.graph import Graph, build_graph
 from sparsenet.config.load import Configuration
 from sparsenet.config.net import NetConfig
@@ -20,7 +20,7 @@ from sparsenet.config.solver import SolverConfig
 from sparsenet.data.batches import Batches
 from sparsenet.data.phases import open_phases
 from sparsenet.errors import ConfigError, Problem
-from sparsenet.layers.base import ParameterLayer, Phase, WeightedLayer
+from sparsenet.layers.base import ParameterLayer, Phase, Shape, WeightedLayer
 from sparsenet.layers.data import Data
 from sparsenet.layers.dividing import Split
 from sparsenet.layers.loss import Judge
@@ -31,7 +31,7 @@ from sparsenet.regularization.schedule import Schedule
 from sparsenet.solver.loop import Loop
 from sparsenet.storage.accounting import LayerMemory, ModelMemory, OtherMemory, spread
 from sparsenet.storage.values import FLOAT32, Values
-from sparsenet.workflows.copying import copy_weights
+from sparsenet.workflows.copying import beyond_patterns, copy_weights
 
 
 @dataclass(frozen=True)
@@ -205,6 +205,9 @@ def restored_net(checkpoint: Checkpoint, configuration: Configuration, device: t
     copied = copy_weights(net, checkpoint.weights)
     if copied["fresh"]:
         raise ConfigError(f"the checkpoint lacks {', '.join(copied['fresh'])}")
+    if beyond := beyond_patterns(net, net.weights()):
+        words = f"{sum(beyond.values()):,} nonzero weights outside the kernel_pattern of"
+        raise ConfigError(f"the checkpoint has {words} {', '.join(beyond)}")
     return net
 
 
@@ -223,7 +226,7 @@ def counted_memory(net: Net, values: Values = FLOAT32) -> ModelMemory:
 def promised_memory(net: NetConfig, counts: Mapping[str, int]) -> ModelMemory:
     """What the net takes when its l0 constraints hold with these counts, by ball name."""
     nonzeros: dict[str, int] = {}
-    sizes = {name: prod(shape) for name, (_, shape) in weight_shapes(net).items()}
+    sizes = learnt_weights(net)
     for ball in declared_balls(net):
         if ball.name in counts:
             layers = [weight.rpartition(".")[0] for weight in ball.weights]
@@ -233,14 +236,19 @@ def promised_memory(net: NetConfig, counts: Mapping[str, int]) -> ModelMemory:
 
 
 def memory_with(net: NetConfig, nonzeros: Mapping[str, int]) -> ModelMemory:
-    """What the net takes with so many nonzero weights in each layer named, all in the others."""
-    return ModelMemory.of(
-        (
-            (name, shape, nonzeros.get(name, prod(shape)), shape[0] if layer.has_bias else 0)
-            for name, (layer, shape) in weight_shapes(net).items()
-        ),
-        _others(net),
-    )
+    """What the net takes with so many nonzeros in each layer named, all it learns in the others."""
+    counts = {**learnt_weights(net), **nonzeros}
+    layers = (_promised(*it, counts[name]) for name, it in weight_shapes(net).items())
+    return ModelMemory(tuple(layers), tuple(OtherMemory(*other) for other in _others(net)))
+
+
+@lru_cache(maxsize=1024)
+def _promised(layer: WeightedLayer, shape: Shape, nonzeros: int) -> LayerMemory:
+    biases = shape[0] if layer.has_bias else 0
+    where = layer.learnt_where(shape)
+    if where is None:
+        return LayerMemory(layer.name, shape, nonzeros, biases)
+    return LayerMemory.within(layer.name, where, nonzeros, biases)
 
 
 def _others(net: NetConfig) -> list[tuple[str, int, int]]:

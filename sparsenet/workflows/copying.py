@@ -37,6 +37,32 @@ def copy_weights(net: Net, weights: Mapping[str, Tensor]) -> dict[str, list[str]
     }
 
 
+def beyond_patterns(net: Net, weights: Mapping[str, Tensor]) -> dict[str, int]:
+    """By layer how many values are nonzero where its kernel_pattern has none; only where there are.
+
+    They go by the names of the net's weights, whose shapes they have.
+    """
+    counts = {
+        blob.layer.name: int(torch.count_nonzero(values.masked_fill(learnt.to(values.device), 0)))
+        for blob in net.blobs
+        if (values := weights.get(blob.name)) is not None and (learnt := blob.learnt) is not None
+    }
+    return {layer: count for layer, count in counts.items() if count}
+
+
+@torch.no_grad()
+def keep_patterns_(net: Net) -> dict[str, int]:
+    """Set the weights to zero where there are none in a kernel_pattern; by layer how many were not.
+
+    For weights of a net without patterns: those that stay are as they were.
+    """
+    found = beyond_patterns(net, net.weights())
+    for blob in net.blobs:
+        if blob.layer.name in found and (learnt := blob.learnt) is not None:
+            blob.tensor.masked_fill_(~learnt, 0.0)
+    return found
+
+
 def layers_of(names: Iterable[str]) -> list[str]:
     """The layers of blobs by name, in order, each once."""
     return list(dict.fromkeys(map(_layer_of, names)))

@@ -8,13 +8,14 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from sparsenet.config.graph import build_graph
+from sparsenet.config.graph import Graph, Node, build_graph
 from sparsenet.config.load import from_data, load_net, load_solver
 from sparsenet.config.net import NetConfig
 from sparsenet.config.read import read_yaml
 from sparsenet.errors import ConfigError, Problem, printable
 from sparsenet.files import write_text
-from sparsenet.layers.base import Layer, ParameterLayer, Phase, Shape
+from sparsenet.layers.base import ParameterLayer, Phase, Shape, WeightedLayer
+from sparsenet.layers.convolution import Convolution
 from sparsenet.plots.dot import DOT_BEGINS, dot_text
 from sparsenet.tables import aligned
 from sparsenet.workflows.models import load_model
@@ -27,7 +28,9 @@ class DescribedLayer:
     """A layer in its place; shapes and counts are those of one example.
 
     `detail` is what its keys say beside the type: a window, groups, an operation.
-    `parameter_shapes` are of what is trained, not of statistics such as BatchNorm's.
+    `parameter_shapes` are of what is trained, not of statistics such as BatchNorm's, and
+    `parameters` how many numbers are, without the weights that a kernel_pattern leaves out.
+    `index_bits` say which these are.
     """
 
     name: str
@@ -37,21 +40,22 @@ class DescribedLayer:
     top: tuple[str, ...]
     output_shapes: tuple[Shape, ...]
     parameter_shapes: tuple[Shape, ...]
+    parameters: int
     multiply_accumulates: int
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers are trained."""
-        return sum(map(prod, self.parameter_shapes))
+    index_bits: int = 0
 
 
 @dataclass(frozen=True)
 class DescribedNet:
-    """One phase of a net: its Data layer and then the others in the order they compute."""
+    """One phase of a net: its Data layer and then the others in the order they compute.
+
+    `index_bits` are of its kernel patterns, a table that several layers have being stored once.
+    """
 
     name: str
     phase: Phase
     layers: tuple[DescribedLayer, ...]
+    index_bits: int = 0
 
     @property
     def parameters(self) -> int:
@@ -76,22 +80,42 @@ def describe(path: Path, phase: Phase = "TRAIN", overrides: Sequence[str] = ()) 
     data = graph.data
     shapes = data.output_shapes(())
     layers = [
-        DescribedLayer(data.name, data.type, data.detail, (), data.top, shapes, (), 0),
-        *(
-            DescribedLayer(
-                node.layer.name,
-                node.layer.type,
-                node.layer.detail,
-                node.bottoms,
-                node.tops,
-                node.out_shapes,
-                _parameter_shapes(node.layer, node.in_shapes),
-                node.layer.multiply_accumulates(node.in_shapes),
-            )
-            for node in graph.nodes
-        ),
+        DescribedLayer(data.name, data.type, data.detail, (), data.top, shapes, (), 0, 0),
+        *map(_described, graph.nodes),
     ]
-    return DescribedNet(net.name, phase, tuple(layers))
+    return DescribedNet(net.name, phase, tuple(layers), _index_bits(graph))
+
+
+def _described(node: Node) -> DescribedLayer:
+    layer, bottoms = node.layer, node.in_shapes
+    shapes = layer.parameter_shapes(bottoms) if isinstance(layer, ParameterLayer) else ()
+    parameters, bits = sum(map(prod, shapes)), 0
+    if isinstance(layer, WeightedLayer):
+        parameters += layer.learnt(shapes[0]) - prod(shapes[0])
+        bits = layer.index_bits(shapes[0])
+    return DescribedLayer(
+        layer.name,
+        layer.type,
+        layer.detail,
+        node.bottoms,
+        node.tops,
+        node.out_shapes,
+        shapes,
+        parameters,
+        layer.multiply_accumulates(bottoms),
+        bits,
+    )
+
+
+def _index_bits(graph: Graph) -> int:
+    """Of each pattern once, whatever the channels; where positions are drawn, of each shape."""
+    tables: dict[tuple[object, ...], int] = {}
+    for node in graph.nodes:
+        if isinstance(node.layer, Convolution) and (pattern := node.layer.kernel_pattern):
+            shape = node.layer.weight_shape(node.in_shapes[0])
+            told = shape[2:] if pattern.length else shape
+            tables[pattern, told] = node.layer.index_bits(shape)
+    return sum(tables.values())
 
 
 def _net_of(path: Path, overrides: Sequence[str]) -> NetConfig:
@@ -102,14 +126,11 @@ def _net_of(path: Path, overrides: Sequence[str]) -> NetConfig:
     return load_net(path, overrides)
 
 
-def _parameter_shapes(layer: Layer, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
-    return layer.parameter_shapes(bottoms) if isinstance(layer, ParameterLayer) else ()
-
-
 def net_document(net: DescribedNet) -> dict[str, Any]:
     """The same as plain data, for `json.dumps` and for the pictures."""
-    layers = [asdict(layer) | {"parameters": layer.parameters} for layer in net.layers]
-    totals = {"parameters": net.parameters, "multiply_accumulates": net.multiply_accumulates}
+    counts = ("parameters", "multiply_accumulates", "index_bits")
+    totals = {count: getattr(net, count) for count in counts}
+    layers = [asdict(layer) for layer in net.layers]
     return {"name": net.name, "phase": net.phase, "layers": layers, "total": totals}
 
 
@@ -176,7 +197,8 @@ def net_table(net: DescribedNet) -> str:
 def net_totals(net: DescribedNet) -> str:
     """The totals in words: `60,965,224 parameters, 0.724 G multiply-accumulates of one example`."""
     macs = _scaled(net.multiply_accumulates)
-    return f"{net.parameters:,} parameters, {macs} multiply-accumulates of one example"
+    bits = f", {net.index_bits:,} index bits of kernel patterns" * (net.index_bits > 0)
+    return f"{net.parameters:,} parameters, {macs} multiply-accumulates of one example{bits}"
 
 
 def _texts(layer: DescribedLayer) -> list[str]:

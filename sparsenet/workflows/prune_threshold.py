@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from sparsenet.checkpoint import Checkpoint
-from sparsenet.config.constraints import weight_shapes
+from sparsenet.config.constraints import learnt_weights, weight_shapes
 from sparsenet.config.graph import has_phase
 from sparsenet.config.load import Configuration, load_solver
 from sparsenet.data.batches import Batches
@@ -97,7 +97,7 @@ def _read(solver: Path, options: PruneOptions) -> tuple[Configuration, list[Prun
         raise ConfigError(f"{solver}: its net has no data for phase TEST")
     shapes = weight_shapes(net)
     return configuration, options.prunings.prunings(
-        {name: shape for name, (_, shape) in shapes.items()}
+        {name: shape for name, (_, shape) in shapes.items()}, learnt_weights(net)
     )
 
 

@@ -35,15 +35,18 @@ class PruningOptions:
     t: str | None = None
     density: str | None = None
 
-    def prunings(self, shapes: Mapping[str, Shape]) -> list[Pruning]:
+    def prunings(
+        self, shapes: Mapping[str, Shape], learnt: Mapping[str, int] | None = None
+    ) -> list[Pruning]:
         """The prunings of a net whose layers have weights of these shapes, in the order given.
 
+        `learnt` is how many of a layer's weights percentages and counts are of; left out: all.
         Raises ConfigError: several choices, what cannot be read, what does not fit the net.
         """
         given = [f"--{f.name}" for f in fields(self) if getattr(self, f.name) is not None]
         if len(given) > 1:
             raise ConfigError(f"{' and '.join(given)} exclude each other; give one of them")
-        sizes = {name: prod(shape) for name, shape in shapes.items()}
+        sizes = learnt or {name: prod(shape) for name, shape in shapes.items()}
         if self.like is not None:
             return [_like(self.like, shapes)]
         if self.t is not None:

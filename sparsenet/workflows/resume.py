@@ -21,7 +21,7 @@ from sparsenet.regularization.schedule import Progress
 from sparsenet.run_folder import RunFolder
 from sparsenet.solver.constrained import restore_pending_
 from sparsenet.solver.loop import Loop
-from sparsenet.workflows.copying import copy_weights
+from sparsenet.workflows.copying import beyond_patterns, copy_weights
 
 _PROGRESS = TypeAdapter(Progress)
 
@@ -130,6 +130,7 @@ def _fitting(loop: Loop, found: Found) -> Progress:
     _require_shapes("pending", pending, {name: own.get(name) for name in pending})
     for name, history in loop.stepper.history.items():
         _require_shapes(f"history of {name}", found.state.history.get(name, {}), history)
+    _require_patterns(loop, found)
     try:
         progress = _PROGRESS.validate_python(found.state.progress)
     except ValidationError as error:
@@ -147,6 +148,18 @@ def _require_shapes(
     for name, tensor in needed.items():
         if tensor is None or name not in found or found[name].shape != tensor.shape:
             raise ValueError(f"{what}: {name}")
+
+
+def _require_patterns(loop: Loop, found: Found) -> None:
+    """Raise ValueError where not all is zero that a kernel_pattern leaves out."""
+    histories = {
+        f"{key} of": {name: state[key] for name, state in found.state.history.items()}
+        for key in next(iter(loop.stepper.history.values()), {})
+    }
+    parts = {"weights of": found.snapshot.weights, "pending": found.state.pending, **histories}
+    for words, tensors in parts.items():
+        if beyond := beyond_patterns(loop.net, tensors):
+            raise ValueError(f"{words} {', '.join(beyond)}: nonzero outside the kernel_pattern")
 
 
 def _differing(data: dict[str, Any], configuration: Configuration) -> list[str]:

@@ -14,7 +14,7 @@ from sparsenet.config.net import NetConfig
 from sparsenet.errors import ConfigError, Problem, printable
 from sparsenet.foreign.read import read_foreign
 from sparsenet.net import Net
-from sparsenet.workflows.copying import copy_weights, layers_of
+from sparsenet.workflows.copying import copy_weights, keep_patterns_, layers_of
 from sparsenet.workflows.models import is_model, load_model
 
 SHOWN = 24
@@ -81,13 +81,20 @@ def take_weights(net: Net, given: GivenWeights) -> list[str]:
         has = printable(_told(theirs, theirs))
         words = f"it has {has}, and the net {_told(own, own)}"
         raise ConfigError(f"{given.path}: no layer of its net is in this one: {words}")
+    zeroed = keep_patterns_(net)
+    words = f"Weights outside kernel patterns set to zero: {sum(zeroed.values()):,} in"
+    patterns = [f"{words} {printable(_told(list(zeroed), own))}"] if zeroed else []
     known = [f"Weights are those of torchvision's {given.net}"] if given.net else []
     wholes = {"copied": own, "fresh": own, "unused": theirs}
-    return known + [
-        f"Weights {words}: {printable(_told(layers, wholes[words]))}"
-        for words, layers in copied.items()
-        if layers
-    ]
+    return (
+        known
+        + [
+            f"Weights {words}: {printable(_told(layers, wholes[words]))}"
+            for words, layers in copied.items()
+            if layers
+        ]
+        + patterns
+    )
 
 
 def _told(found: list[str], whole: list[str]) -> str:

@@ -48,6 +48,8 @@ def sparse_net(config: NetConfig, density: float, seed: int = 0) -> Net:
     for blob in net.blobs:
         blob.tensor.copy_(torch.randn(blob.tensor.shape, generator=generator) * 0.2)
         if blob.is_weight:
+            if (learnt := blob.learnt) is not None:
+                blob.tensor.mul_(learnt)
             keep_largest_(blob.tensor, max(1, round(density * blob.tensor.numel())))
             blob.tensor.mul_(len(blob.tensor) ** 0.5 / blob.tensor.norm())
     for tensor in net.statistics().values():
@@ -61,9 +63,10 @@ def pack(net: Net, values: str = "float32", kind: str | None = None) -> dict[str
     for blob in net.blobs:
         if not blob.is_weight:
             continue
-        shape, nonzeros = tuple(blob.tensor.shape), int(torch.count_nonzero(blob.tensor))
+        places = np.flatnonzero(blob.tensor.detach().reshape(-1).numpy())
         chosen = None if kind is None else FORMATS[kind]
-        if chosen and not can_hold(chosen, shape, nonzeros, values_of(values)):
+        stored = chosen.stored_of(places, tuple(blob.tensor.shape)) if chosen else len(places)
+        if not can_hold(stored, len(places), values_of(values)):
             chosen = None
         encoded = encode(blob.tensor.detach(), values_of(values), chosen)
         blob.tensor.copy_(encoded.decoded())

@@ -81,6 +81,31 @@ def test_every_format(
     check(small_net(density), "ip2", kind=kind)
 
 
+HALVES = [list(range(0, 289, 2)), list(range(1, 289, 2))]
+PATTERNS = {
+    "PS4_P4": {},
+    "PSD1_P16": {"group": 2},
+    "small": {"kernel_size": [2, 3], "kernel_pattern": {"kss": 2, "period": 4}},
+    "large": {"kernel_size": 17, "pad": 8, "kernel_pattern": {"positions": HALVES}},
+}
+
+
+@pytest.mark.parametrize("values", ["float32", "int8", "shared:5"])
+@pytest.mark.parametrize("name", PATTERNS)
+@EVERY_WIDTH
+def test_kernel_patterns_are_computed_by_their_table(
+    name: str, values: str, lanes: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_lanes(lanes, monkeypatch)
+    keys = {"pad": 1, "kernel_pattern": name, **PATTERNS[name]}
+    layers = (convolution("first", 20, pad=1), convolution("conv", 40, **keys))
+    net = sparse_net(small(*layers, inner_product("ip2", 10)), 1.0)
+    packed = pack(net, values)
+    assert packed["conv"].format.name == "periodic"
+    for count, group in ((1, 1), (3, 8)):
+        check(net, "ip2", count, group, values=values)
+
+
 @pytest.mark.parametrize("values", KINDS)
 @EVERY_WIDTH
 def test_every_kind_of_values(

@@ -13,6 +13,7 @@ from sparsenet.files import FileError
 from sparsenet.studies.distribution import DistributionOptions
 
 SHAPES = {"conv": (4, 1, 3, 3), "ip": (10, 8)}
+SIZES = {"conv": 36, "ip": 80}
 PATH = [
     {"conv": 36, "ip": 80},
     {"conv": 36, "ip": 64},
@@ -39,7 +40,7 @@ def search(folder: Path, rows: list[dict[str, int]] = PATH, **shapes: Any) -> Pa
 
 
 def counts(most: int, **options: Any) -> dict[str, int]:
-    return DistributionOptions(**options).counts(SHAPES, most)
+    return DistributionOptions(**options).counts(SHAPES, SIZES, most)
 
 
 def refused(most: int, **options: Any) -> str:

@@ -128,12 +128,17 @@ def test_blobs_are_named_as_they_are_wired(tmp_path: Path) -> None:
         "parameter_shapes": ((4, 1, 3, 3), (4,)),
         "multiply_accumulates": 36 * 36,
         "parameters": 40,
+        "index_bits": 0,
     }
-    assert document["total"] == {"parameters": 40 + 1450, "multiply_accumulates": 1296 + 1440}
+    assert document["total"] == {
+        "parameters": 40 + 1450,
+        "multiply_accumulates": 1296 + 1440,
+        "index_bits": 0,
+    }
 
 
 def layer(name: str, macs: int = 0) -> DescribedLayer:
-    return DescribedLayer(name, "Power", "", ("a",), ("b",), ((3, 4), ()), (), macs)
+    return DescribedLayer(name, "Power", "", ("a",), ("b",), ((3, 4), ()), (), 0, macs)
 
 
 def test_blocks_stand_apart() -> None:
