@@ -115,6 +115,22 @@ def test_memory_is_that_of_the_packed_bytes() -> None:
 
 
 @NEEDS_COMPILER
+@EVERY_EXECUTION
+@pytest.mark.parametrize("values", ["float32", "int8"])
+def test_kernel_patterns_are_computed_from_their_values_and_table(
+    values: str, execution: Execution
+) -> None:
+    layers = (convolution("first", 8), convolution("conv", 16, kernel_pattern="PSD1_P16"))
+    model, net = packed_net(small_solver(*layers, inner_product("ip", 10)), 1.0, values)
+    assert model.weights["conv.weight"].format.name == "periodic"
+    runs = loaded(model, execution)
+    for count in (1, 9):
+        assert away(runs, net, "ip", count) < 1e-5
+    if execution == "sparse":
+        assert runs.resident_bytes["conv"] == model.weights["conv.weight"].nbytes
+
+
+@NEEDS_COMPILER
 def test_a_sparse_layer_has_no_dense_copy() -> None:
     """Counted in what Python and torch hold, not by what the net says of itself."""
     model, net = packed_net(small(), 0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from safetensors.torch import load, save
 
 from sparsenet.checkpoint import Checkpoint, Constraint
 from sparsenet.config.load import from_data
+from sparsenet.layers.kernel_pattern import KernelPattern
 from sparsenet.packed import file, header
 from sparsenet.regularization.projections import keep_largest_
 from sparsenet.workflows.build import build_net
@@ -55,6 +57,15 @@ def checkpoint(**counts: int) -> Checkpoint:
     mean = torch.rand(net.graphs["TRAIN"].data.mean_shape)
     classes = tuple("abcdefghij")
     return Checkpoint(config, 7, weights, constraints, {"TEST": 0.1 + 0.2}, mean, classes)
+
+
+def patterned() -> Checkpoint:
+    """The same with one of its convolutions in the pattern PS4_P4, and so in `periodic`."""
+    made = checkpoint()
+    weight = made.weights["conv2.weight"]
+    mask = KernelPattern(kss=4, period=4).mask(tuple(weight.shape))
+    values = torch.randn(weight.shape, generator=torch.Generator().manual_seed(2))
+    return replace(made, weights=made.weights | {"conv2.weight": values * mask})
 
 
 def resigned(

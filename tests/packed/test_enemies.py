@@ -18,13 +18,16 @@ from sparsenet.packed import header
 from sparsenet.packed.file import packed_bytes, packed_model
 from sparsenet.packed.model import PackError, pack, unpack
 from sparsenet.storage.values import values_of
-from tests.packed.models import checkpoint, resigned
+from tests.packed.models import checkpoint, patterned, resigned
 
 
 @pytest.fixture(scope="module")
 def files() -> dict[str, bytes]:
     kinds = ("float32", "bfloat16", "int8", "shared:5")
-    return {kind: packed_bytes(pack(checkpoint(), "x.pt", values_of(kind))) for kind in kinds}
+    made = {kind: packed_bytes(pack(checkpoint(), "x.pt", values_of(kind))) for kind in kinds}
+    periodic = pack(patterned(), "x.pt")
+    assert periodic.weights["conv2.weight"].format.name == "periodic"
+    return made | {"periodic": packed_bytes(periodic)}
 
 
 @pytest.fixture(scope="module")
