@@ -89,6 +89,7 @@ def _layer_times(
     """Seconds of each layer with weights, by the methods that are allowed for it."""
     several = len(images) > 1
     runs: dict[str, Whole | Walk] = {} if whole is None else {"program": whole}
+    first = {} if whole is None else whole.joined
     allowed = {layer: candidates.allowed(layer) for layer in candidates.preferring("program")}
     for method in {way for ways in allowed.values() for way in ways} - runs.keys():
         runs[method] = candidates.walk(candidates.preferring(method), several)
@@ -96,7 +97,7 @@ def _layer_times(
 
     def measured(method: str) -> Callable[[], None]:
         def call() -> None:
-            for layer, seconds in _by_layer(runs[method].timed(images)).items():
+            for layer, seconds in _by_layer(runs[method].timed(images), first).items():
                 if method in allowed.get(layer, ()):
                     least = found[method].get(layer, float("inf"))
                     found[method][layer] = min(least, seconds)
@@ -107,11 +108,12 @@ def _layer_times(
     return found
 
 
-def _by_layer(timed: list[Timed]) -> dict[str, float]:
-    """By the layer that the others of an operation were joined to, which is its first."""
+def _by_layer(timed: list[Timed], first: Mapping[str, str]) -> dict[str, float]:
+    """Seconds by layer. Those that a program joins to the `first` count there in every run."""
     found: dict[str, float] = {}
     for one in timed:
-        found[one.layers[0]] = found.get(one.layers[0], 0.0) + one.seconds
+        layer = first.get(one.layers[0], one.layers[0])
+        found[layer] = found.get(layer, 0.0) + one.seconds
     return found
 
 

@@ -47,6 +47,13 @@ class Whole:
         parts = [self.compiled(first), *(one.result() for one in waiting)]
         return torch.from_numpy(np.concatenate(parts))
 
+    @property
+    def joined(self) -> dict[str, str]:
+        """The first layer of the operation that computes each layer."""
+        operations = self.compiled.program.operations
+        layers = [operation.layer.split(", ") for operation in operations]
+        return {layer: together[0] for together in layers for layer in together}
+
     def timed(self, images: Tensor) -> list[Timed]:
         """How long each operation took on one thread, in order."""
         pixels: Floats = images.contiguous().numpy()

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from sparsenet.program.operation import (
     Argument,
     Blob,
+    Field,
     Numbers,
     Operation,
     Packed,
+    Pool,
     Rectifier,
     Sizes,
     Sweep,
@@ -35,6 +37,8 @@ class Calls:
     declared: dict[str, str] = field(default_factory=dict)
     """Names of sizes and tables by the text that follows them."""
     sweeps: dict[str, str] = field(default_factory=dict)
+    pools: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Names of functions by the kernel and the sizes that they pool a plane with."""
 
     def lines(self) -> list[str]:
         """One call an operation, as an expression."""
@@ -46,12 +50,17 @@ class Calls:
         called = {operation.kernel for operation in self.program.operations} | set(more)
         called |= {_find(one) for one in weights} | {_decode(one) for one in weights}
         called |= {"sweep"} if self.sweeps else set()
+        called |= {kernel for kernel, _ in self.pools}
         shared = sorted({one.values.bits for one in weights if _is_shared(one)})
         called |= {"look_up"} if shared else set()
         kernels_of = sorted({math.prod(w.shape[2:]) for w in weights if _is_periodic(w)})
         called |= {"find_in_table"} if kernels_of else set()
         parts = [f"#define GROUP {self.program.group}\n", kernels(called)]
         parts += self.sweeps.values()
+        parts += [
+            _POOL.format(name=name, kernel=kernel, sizes=sizes)
+            for (kernel, sizes), name in self.pools.items()
+        ]
         parts += [_SHARED.format(bits=bits) for bits in shared]
         parts += [_PERIODIC.format(taps=taps) for taps in kernels_of]
         parts += [f"static const {name}{text};\n" for text, name in self.declared.items()]
@@ -92,17 +101,24 @@ class Calls:
         return "NULL" if argument is None else str(argument)
 
     def _sizes(self, sizes: Sizes) -> str:
-        fields = {}
-        for name, value in sizes.fields.items():
-            if isinstance(value, tuple):
-                table = f"[{len(value)}] = {{{', '.join(map(str, value))}}}"
-                fields[name] = self._name("uint32_t", "taps", table)
-            elif isinstance(value, Sweep):
-                fields[name] = self._sweep(value)
-            else:
-                fields[name] = _rectifier(value) if isinstance(value, Rectifier) else str(value)
-        inside = ", ".join(f".{name} = {value}" for name, value in fields.items())
-        return self._name(f"struct {sizes.struct}", "sizes", f" = {{{inside}}}")
+        return self._name(f"struct {sizes.struct}", "sizes", f" = {self._inside(sizes)}")
+
+    def _inside(self, sizes: Sizes) -> str:
+        fields = ", ".join(f".{name} = {self._field(one)}" for name, one in sizes.fields.items())
+        return f"{{{fields}}}"
+
+    def _field(self, value: Field) -> str:
+        if isinstance(value, tuple):
+            table = f"[{len(value)}] = {{{', '.join(map(str, value))}}}"
+            return self._name("uint32_t", "taps", table)
+        if isinstance(value, Sweep):
+            return self._sweep(value)
+        if isinstance(value, Pool):
+            pooling = value.kernel, self._inside(value.sizes)
+            return self.pools.setdefault(pooling, f"pool_{len(self.pools)}")
+        if isinstance(value, Rectifier):
+            return _rectifier(value)
+        return "NULL" if value is None else str(value)
 
     def _sweep(self, sweep: Sweep) -> str:
         """The name of a function that is compiled for these numbers alone."""
@@ -120,6 +136,12 @@ _SWEEP = """static void {name}(const float *in, const uint32_t *offsets, const f
                    int count, const float *bias, float *sums)
 {{
     sweep({sweep.rows}, {sweep.columns}, {sweep.pitch}, in, offsets, values, count, bias, sums);
+}}
+"""
+_POOL = """static void {name}(const float *in, float *out, float *line)
+{{
+    static const struct pooling sizes = {sizes};
+    {kernel}(in, out, line, &sizes);
 }}
 """
 _SHARED = """static void decode_shared{bits}(struct reader *r, int count)

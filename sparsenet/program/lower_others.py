@@ -18,7 +18,7 @@ from sparsenet.layers.normalization import BatchNorm, BatchNormScale
 from sparsenet.layers.pooling import Pooling
 from sparsenet.layers.scale import PReLU, Scale
 from sparsenet.program.lowering import Lowering, lowers
-from sparsenet.program.operation import Blob, Numbers, Rectifier, Sizes
+from sparsenet.program.operation import Blob, Numbers, Pool, Rectifier, Sizes
 
 _Floats = NDArray[np.float32]
 
@@ -117,9 +117,11 @@ def _pooling(to: Lowering, node: Node) -> None:
     window = dict(zip(names, (*kernel, *layer.stride_pair, *layer.pad_pair), strict=True))
     image = {"height": height, "width": width, "rows": rows, "columns": columns}
     sizes = Sizes("pooling", {**image, **window, "by": Rectifier()})
-    kind = {"MAX": "pool_max", "AVE": "pool_mean"}[layer.pool]
+    kind = {"MAX": "max", "AVE": "mean"}[layer.pool]
     line = (columns - 1) * layer.stride_pair[1] + kernel[1]
-    to.emit(node, kind, channels, sizes, scratch=(line,))
+    plane = Pool(f"pool_plane_{kind}", sizes, height * width, rows * columns, line)
+    if not to.join(node, lambda last: last.pooled(plane)):
+        to.emit(node, f"pool_{kind}", channels, sizes, scratch=(line,))
 
 
 @lowers(LRN)

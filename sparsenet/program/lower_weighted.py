@@ -32,8 +32,9 @@ def _convolution(to: Lowering, node: Node) -> None:
 
 def convolution_sizes(
     layer: Convolution, node: Node, *, is_image: bool
-) -> tuple[Sizes, tuple[int, int]]:
-    """The `struct convolution`, see kernels/convolution.c, and the scratch: the copy, the sums.
+) -> tuple[Sizes, tuple[int, int, int]]:
+    """The `struct convolution`, see kernels/convolution.c, and the scratch: the copy, the sums and
+    the line of a pooling, of which there is none yet.
 
     An image that the caller owns is copied where vectors would reach beyond it.
     """
@@ -48,7 +49,7 @@ def convolution_sizes(
     taps = _taps(kernel, dilation, stride, phases[1], (phase_rows, pitch))
     if not copied:
         assert (phase_rows, pitch) == (height, width)
-    scratch = ((channels * plane + WIDEST) * copied, (rows * pitch + WIDEST) * unaligned)
+    scratch = ((channels * plane + WIDEST) * copied, (rows * pitch + WIDEST) * unaligned, 0)
     return Sizes(
         "convolution",
         {
@@ -68,11 +69,13 @@ def convolution_sizes(
             "phase_rows": phase_rows,
             "pitch": pitch,
             "plane": plane,
+            "out_plane": rows * columns,
             "copied": int(copied),
             "taps": len(taps),
             "over_taps": _reciprocal(len(taps), channels // layer.group),
             "tap": taps,
             "sweep": Sweep(rows, columns, pitch),
+            "pool": None,
             "by": Rectifier(),
         },
     ), scratch

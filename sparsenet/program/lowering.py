@@ -6,7 +6,7 @@ A new layer is a function with `@lowers` above it, in `lower_*.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 from torch import Tensor
@@ -96,16 +96,24 @@ class Lowering:
         self.counts[bottom] += sum(self.uses.get((node.index, name), 0) for name in names) - 1
         self.blobs.update(dict.fromkeys(names, bottom))
 
-    def rectify(self, node: Node, by: Rectifier) -> None:
-        """Put a rectifier into the operation before, where nobody else reads what that writes."""
+    def join(self, node: Node, more: Callable[[Operation], Operation | None]) -> bool:
+        """Let the operation before do the node's work too, where nobody else reads what it writes.
+
+        `more` makes one operation of both, or None where the kernel cannot do it.
+        """
         (bottom,) = self.bottoms(node)
         last = self.operations[-1] if self.operations else None
-        if last is not None and last.write is bottom and self.counts[bottom] == 1:
-            top = self.top(node)
-            if joined := last.followed(by, top, node.layer.name):
-                self.operations[-1] = joined
-                return
-        self.emit(node, "rectify", prod(node.in_shapes[0]), by, in_place=True)
+        if last is None or last.write is not bottom or self.counts[bottom] != 1:
+            return False
+        if joined := more(last):
+            layers = f"{last.layer}, {node.layer.name}"
+            self.operations[-1] = replace(joined, write=self.top(node), layer=layers)
+        return joined is not None
+
+    def rectify(self, node: Node, by: Rectifier) -> None:
+        """A rectifier, as a part of the operation before where it can be."""
+        if not self.join(node, lambda last: last.followed(by)):
+            self.emit(node, "rectify", prod(node.in_shapes[0]), by, in_place=True)
 
     def numbers(self, node: Node, parameter: str) -> Numbers | None:
         """A parameter or statistic of the node's layer as float32, or None where it has none."""

@@ -57,9 +57,25 @@ class Sizes:
     """A `struct` of a kernel's, by its fields; a tuple is an array of its own."""
 
     struct: str
-    fields: Mapping[str, int | tuple[int, ...] | Rectifier | Sweep]
+    fields: Mapping[str, Field]
+
+    def having(self, **fields: Field) -> Sizes:
+        """The same with other values of some fields."""
+        return replace(self, fields={**self.fields, **fields})
 
 
+@dataclass(frozen=True)
+class Pool:
+    """The function that pools a plane of `before` floats to `after`, by a line of its windows."""
+
+    kernel: str
+    sizes: Sizes
+    before: int
+    after: int
+    line: int
+
+
+Field = int | tuple[int, ...] | Rectifier | Sweep | Pool | None
 Argument = int | float | Rectifier | Sizes | Numbers | Packed | None
 
 
@@ -78,17 +94,41 @@ class Operation:
     scratch: tuple[Blob, ...] = ()
     in_place: bool = False
 
-    def followed(self, by: Rectifier, write: Blob, layer: str) -> Operation | None:
+    def followed(self, by: Rectifier) -> Operation | None:
         """The operation with a rectifier after it, or None where the kernel can have none more."""
         arguments = tuple(_followed(argument, by) for argument in self.arguments)
-        if arguments == self.arguments:
+        return None if arguments == self.arguments else replace(self, arguments=arguments)
+
+    def pooled(self, pool: Pool) -> Operation | None:
+        """The operation with each plane that it finishes pooled at once.
+
+        None where the kernel cannot, or where this takes no less memory: one plane, a line and the
+        pooled planes instead of all planes.
+        """
+        sizes = self.arguments[0]
+        if not isinstance(sizes, Sizes) or "pool" not in sizes.fields or sizes.fields["pool"]:
             return None
-        return replace(self, arguments=arguments, write=write, layer=f"{self.layer}, {layer}")
+        planes = self.write.size // pool.before
+        if pool.before + pool.line + planes * pool.after >= self.write.size:
+            return None
+        copy, sums, line = self.scratch
+        plane = Blob(sums.name, max(sums.size, pool.before))
+        return replace(
+            self,
+            arguments=(sizes.having(pool=pool, out_plane=pool.after), *self.arguments[1:]),
+            scratch=(copy, plane, Blob(line.name, pool.line)),
+        )
 
 
 def _followed(argument: Argument, by: Rectifier) -> Argument:
     if argument == Rectifier():
         return by
-    if isinstance(argument, Sizes) and argument.fields.get("by") == Rectifier():
-        return replace(argument, fields={**argument.fields, "by": by})
-    return argument
+    return _rectified(argument, by) if isinstance(argument, Sizes) else argument
+
+
+def _rectified(sizes: Sizes, by: Rectifier) -> Sizes:
+    """With the rectifier after what comes last, if that has none yet."""
+    pool = sizes.fields.get("pool")
+    if isinstance(pool, Pool):
+        return sizes.having(pool=replace(pool, sizes=_rectified(pool.sizes, by)))
+    return sizes.having(by=by) if sizes.fields.get("by") == Rectifier() else sizes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 NEEDS_COMPILER = pytest.mark.skipif(
     not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="there is no C compiler"
 )
+EVERY_WIDTH = pytest.mark.parametrize("lanes", [None, 1, 4], ids=["own lanes", "1 lane", "4 lanes"])
 Floats = NDArray[np.float32]
 
 
@@ -98,3 +100,9 @@ def difference(ours: Floats, theirs: Floats) -> float:
 
 def sizes_of(packed: Mapping[str, Encoded]) -> dict[str, str]:
     return {name: encoded.format.name for name, encoded in packed.items()}
+
+
+def use_lanes(lanes: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile as for a processor with vectors of so many floats; with one, portable C alone."""
+    if lanes is not None:
+        monkeypatch.setenv("CC", f"{os.environ.get('CC', 'cc')} -DLANES={lanes}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
 
 import numpy as np
@@ -16,6 +15,7 @@ from sparsenet.program.compiled import Compiled
 from sparsenet.program.plan import plan
 from sparsenet.storage.formats import FORMATS
 from tests.program.sparse_nets import (
+    EVERY_WIDTH,
     NEEDS_COMPILER,
     Floats,
     difference,
@@ -26,18 +26,12 @@ from tests.program.sparse_nets import (
     small,
     sparse_net,
     torch_scores,
+    use_lanes,
 )
 from tests.small import convolution, inner_product
 
 pytestmark = NEEDS_COMPILER
 KINDS = ["float32", "float16", "bfloat16", "int8", "shared:2", "shared:5", "shared:256"]
-EVERY_WIDTH = pytest.mark.parametrize("lanes", [None, 1, 4], ids=["own lanes", "1 lane", "4 lanes"])
-
-
-def use_lanes(lanes: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compile as for a processor with vectors of so many floats; with one, portable C alone."""
-    if lanes is not None:
-        monkeypatch.setenv("CC", f"{os.environ.get('CC', 'cc')} -DLANES={lanes}")
 
 
 def small_net(density: float) -> Net:

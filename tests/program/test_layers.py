@@ -11,8 +11,11 @@ from sparsenet.layers.base import LAYERS
 from sparsenet.net import Net
 from sparsenet.program.compiled import Compiled
 from sparsenet.program.lowering import LOWERS
+from sparsenet.program.operation import Operation
 from sparsenet.program.plan import plan
+from sparsenet.storage.formats import FORMATS
 from tests.program.sparse_nets import (
+    EVERY_WIDTH,
     NEEDS_COMPILER,
     difference,
     images_for,
@@ -20,6 +23,7 @@ from tests.program.sparse_nets import (
     small,
     sparse_net,
     torch_scores,
+    use_lanes,
 )
 from tests.small import convolution, inner_product
 
@@ -56,10 +60,13 @@ NETS: dict[str, list[dict[str, Any]]] = {
     "one pixel": [FIRST, pooling(kernel_size=1, stride=2, round_mode="FLOOR"), LAST],
     "mean of all": [FIRST, pooling(pool="AVE", global_pooling=True), LAST],
     "max of all": [FIRST, pooling(global_pooling=True), LAST],
+    "max, of the image": [pooling(kernel_size=3, stride=2, pad=1), LAST],
+    "mean, of the image": [pooling(pool="AVE", kernel_size=3, stride=2, pad=1), LAST],
     "relu": [FIRST, layer("ReLU"), LAST],
     "relu, twice": [FIRST, layer("ReLU", clip=0.2), layer("ReLU", name="r", clip=0.1), LAST],
     "relu, slope": [FIRST, layer("ReLU", negative_slope=0.3), LAST],
     "relu, of the image": [layer("ReLU", clip=0.3), LAST],
+    "relu, in place": [FIRST, layer("TanH"), layer("ReLU", bottom="tanh", top="tanh"), LAST],
     "relu beside": [
         FIRST,
         layer("ReLU"),
@@ -129,6 +136,34 @@ NETS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+def pooled(first: dict[str, Any], *between: dict[str, Any], **keys: Any) -> list[dict[str, Any]]:
+    """A convolution and the pooling of its planes, and the same again of what they give."""
+    second = convolution("conv2", 5, kernel_size=2, pad=1)
+    again = pooling(pool="AVE", kernel_size=2, stride=2) | {"name": "again"}
+    return [first, *between, pooling(**keys), layer("ReLU", name="r"), second, again, LAST]
+
+
+JOINED: dict[str, list[dict[str, Any]]] = {
+    "max": pooled(FIRST, kernel_size=2, stride=2),
+    "max, unaligned": pooled(convolution("c", 9), kernel_size=3, stride=2),
+    "max, pad": pooled(FIRST, kernel_size=[3, 4], stride=[2, 3], pad=[1, 3]),
+    "max, floor": pooled(FIRST, kernel_size=3, stride=2, round_mode="FLOOR"),
+    "max, wide": pooled(convolution("c", 6, pad=3), layer("ReLU"), kernel_size=3, stride=3),
+    "max after relu": pooled(FIRST, layer("ReLU", clip=0.2), kernel_size=3, stride=2),
+    "mean": pooled(FIRST, pool="AVE", kernel_size=3, stride=2),
+    "mean after relu": pooled(
+        convolution("c", 6, stride=2, pad=5, group=1),
+        layer("ReLU", negative_slope=0.3),
+        pool="AVE",
+        kernel_size=[3, 5],
+        stride=2,
+        pad=[2, 1],
+    ),
+    "one pixel of few": pooled(FIRST, kernel_size=1, stride=2, round_mode="FLOOR"),
+    "mean of all": pooled(FIRST, layer("ReLU"), pool="AVE", global_pooling=True),
+}
+
+
 def check(net: Net, group: int, count: int) -> None:
     blob = net.graphs["TEST"].nodes[-1].bottoms[0]
     program = plan(net, pack(net), group)
@@ -141,6 +176,40 @@ def check(net: Net, group: int, count: int) -> None:
 @pytest.mark.parametrize("group", [1, 8])
 def test_a_layer_gives_what_torch_gives(name: str, group: int) -> None:
     check(sparse_net(small(*NETS[name]), 0.5), group, 3)
+
+
+@NEEDS_COMPILER
+@pytest.mark.parametrize("name", JOINED)
+@EVERY_WIDTH
+@pytest.mark.parametrize("group", [1, 8])
+def test_a_pooling_that_joins_a_convolution_changes_no_bit(
+    name: str, lanes: int | None, group: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_lanes(lanes, monkeypatch)
+    same_bits(sparse_net(small(*JOINED[name]), 0.3), group, monkeypatch)
+
+
+@NEEDS_COMPILER
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("density", [0.02, 1.0])
+def test_nor_in_any_format(kind: str, density: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some filters are empty in the first case; in the other some are decoded chunk by chunk."""
+    net = sparse_net(small(*pooled(FIRST, layer("ReLU"), kernel_size=2, stride=2)), density)
+    same_bits(net, 1, monkeypatch, kind)
+
+
+def same_bits(
+    net: Net, group: int, monkeypatch: pytest.MonkeyPatch, kind: str | None = None
+) -> None:
+    packed, images = pack(net, kind=kind), images_for(net, 2 * group + 1)
+    joined = plan(net, packed, group)
+    monkeypatch.setattr(Operation, "pooled", lambda self, pool: None)
+    apart = plan(net, packed, group)
+    kernels = [[operation.kernel for operation in one.operations] for one in (joined, apart)]
+    assert [sum("pool" in kernel for kernel in one) for one in kernels] == [0, 2]
+    scores = [Compiled(one)(images) for one in (joined, apart)]
+    assert np.array_equal(*(one.view(np.uint32) for one in scores))
+    assert difference(scores[0], torch_scores(net, images, "last")) < 1e-5
 
 
 @NEEDS_COMPILER

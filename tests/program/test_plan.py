@@ -36,14 +36,62 @@ def planned(*layers: dict[str, object], density: float = 0.5) -> Program:
     return plan(net, pack(net))
 
 
-def test_lenet_is_six_operations_in_the_memory_of_its_two_largest_blobs() -> None:
+def test_lenet_is_four_operations_whose_convolutions_are_never_there_whole() -> None:
     net = sparse_net(shipped("mnist/nets/lenet.yaml"), 0.05)
     program = plan(net, pack(net))
-    kinds = ["convolve", "pool_max"] * 2 + ["multiply"] * 2
+    kinds = ["convolve"] * 2 + ["multiply"] * 2
     assert [operation.kernel for operation in program.operations] == kinds
-    assert program.operations[4].layer == "ip1, relu1"
-    line, beyond = 32, 16  # a row of the pooled image, and what a vector may reach beyond
-    assert program.arena == 20 * 24 * 24 + 20 * 12 * 12 + line + beyond
+    layers = ["conv1, pool1", "conv2, pool2", "ip1, relu1", "ip2"]
+    assert [operation.layer for operation in program.operations] == layers
+    plane, line, beyond = 8 * 8, 16, 16  # a line of windows, and what a vector may reach beyond
+    assert program.arena == 20 * 12 * 12 + plane + line + 50 * 4 * 4 + beyond == 15_104 // 4
+
+
+POOL = {"name": "pool", "type": "Pooling", "kernel_size": 2, "stride": 2}
+RELU = {"name": "relu", "type": "ReLU"}
+
+
+@pytest.mark.parametrize(
+    ("layers", "joined"),
+    [
+        ([POOL], ["conv, pool"]),
+        ([POOL | {"pool": "AVE", "kernel_size": 5}], ["conv, pool"]),
+        ([POOL, RELU], ["conv, pool, relu"]),
+        ([RELU, POOL, RELU | {"name": "r", "clip": 0.5}], ["conv, relu, pool, r"]),
+        ([POOL, RELU, RELU | {"name": "r", "clip": 0.5}], ["conv, pool, relu", "r"]),
+        ([POOL, POOL | {"name": "again"}], ["conv, pool", "again"]),
+        ([{"name": "s", "type": "Sigmoid"}, POOL], ["conv", "s", "pool"]),
+        ([POOL | {"kernel_size": 3, "stride": 1, "pad": 1}], ["conv", "pool"]),
+        ([POOL, POOL | {"name": "q", "bottom": "conv"}], ["conv", "pool", "q"]),
+    ],
+)
+def test_a_pooling_is_a_part_of_a_convolution_that_nothing_else_reads(
+    layers: list[dict[str, object]], joined: list[str]
+) -> None:
+    """And where it makes its planes fewer or smaller: else all of them would need less memory."""
+    together = [{"name": "sum", "type": "Eltwise", "bottom": ["pool", "q"]}]
+    more = together if layers[-1]["name"] == "q" else []
+    program = planned(convolution("conv", 4, pad=1), *layers, *more, inner_product("ip", 10))
+    found = [operation.layer for operation in program.operations[: -1 - len(more)]]
+    assert found == joined
+
+
+def test_the_image_is_no_operation_that_a_pooling_could_join() -> None:
+    program = planned(POOL, inner_product("ip", 10))
+    assert [operation.layer for operation in program.operations] == ["pool", "ip"]
+
+
+@pytest.mark.parametrize("window", [{"kernel_size": 2, "stride": 2}, {"global_pooling": True}])
+@pytest.mark.parametrize("outputs", range(1, 5))
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_a_pooling_that_joins_takes_no_memory_more(
+    window: dict[str, object], outputs: int, kernel: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = [convolution("conv", outputs, kernel_size=kernel)]
+    layers = [*layers, {"name": "pool", "type": "Pooling"} | window, inner_product("ip", 10)]
+    arena = planned(*layers).arena
+    monkeypatch.setattr(Operation, "pooled", lambda self, pool: None)
+    assert arena <= planned(*layers).arena
 
 
 def test_a_layer_that_nothing_reads_is_left_out() -> None:

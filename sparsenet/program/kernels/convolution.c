@@ -1,16 +1,18 @@
 /* A convolution's sizes. A channel of the image that is read is `plane` floats: where the stride is
-   not 1, an image of each phase, so that every tap reads stretches; tap[] is where each begins. */
+   not 1, an image of each phase, so that every tap reads stretches; tap[] is where each begins.
+   Where `pool` is not NULL it makes of each filter's output the `out_plane` floats that stay. */
 struct convolution {
     int channels, height, width;
     int groups, outputs, rows, columns;
     int pad_h, pad_w, stride_h, stride_w;
     int phases_h, phases_w;
-    int phase_rows, pitch, plane;
+    int phase_rows, pitch, plane, out_plane;
     int copied;
     uint32_t taps;
     uint64_t over_taps; /* 2^32 / taps, rounded up: a product that divides */
     const uint32_t *tap;
     void (*sweep)(const float *, const uint32_t *, const float *, int, const float *, float *);
+    void (*pool)(const float *, float *, float *);
     struct rectifier by;
 };
 
@@ -79,7 +81,8 @@ KERNEL void sweep(int rows, int columns, int pitch_in, const float *in, const ui
                        sums + whole * width + x, high % deep, across, pitch, width);
 }
 
-/* A filter's output from its sums, or its bias alone where the filter is empty. */
+/* A filter's output from its sums, or its bias alone where the filter is empty. It may lie where
+   the sums do. */
 static void finish(const struct convolution *g, const float *sums, float bias, int empty, float *out)
 {
     const int pitch = g->columns % LANES == 0 ? g->columns : g->pitch;
@@ -89,14 +92,20 @@ static void finish(const struct convolution *g, const float *sums, float bias, i
             out[y * g->columns + x] = rectified(g->by, empty ? bias : sums[y * pitch + x]);
 }
 
-static void convolve(int images, const float *in, float *out, float *copy, float *sums,
+/* Where the output of filter o stays, of image m. */
+static inline float *output(const struct convolution *g, float *out, int m, int o)
+{
+    return out + ((size_t)m * (size_t)g->outputs + (size_t)o) * (size_t)g->out_plane;
+}
+
+static void convolve(int images, const float *in, float *out, float *copy, float *sums, float *line,
                      const struct convolution *g, const struct packed *weight,
                      int (*find)(struct reader *), void (*decode)(struct reader *, int),
                      const float *bias)
 {
     const int outputs = g->outputs / g->groups, inputs = g->channels / g->groups;
-    const int aligned = g->columns % LANES == 0;
-    const size_t size = (size_t)g->rows * (size_t)g->columns;
+    const int aligned = g->columns % LANES == 0, direct = aligned && !g->pool;
+    const size_t stride = (size_t)(aligned ? g->rows * g->columns : g->rows * g->pitch + LANES);
     const size_t read = (size_t)g->plane * (size_t)g->channels;
     struct reader r;
     int o, m, k, count;
@@ -118,18 +127,16 @@ static void convolve(int images, const float *in, float *out, float *copy, float
                 uint32_t channel = (uint32_t)(place * g->over_taps >> 32);
                 offsets[k] = channel * (uint32_t)g->plane + g->tap[place - channel * g->taps];
             }
-            for (m = 0; m < images; m++) {
-                float *to = aligned ? out + ((size_t)m * (size_t)g->outputs + (size_t)o) * size
-                                    : sums + (size_t)m * (size_t)(g->rows * g->pitch + LANES);
+            for (m = 0; m < images; m++)
                 g->sweep(from + (size_t)m * read, offsets, values, count, begun ? NULL : &first,
-                         to);
-            }
+                         direct ? output(g, out, m, o) : sums + (size_t)m * stride);
             begun = 1;
         }
         for (m = 0; m < images; m++) {
-            float *to = out + ((size_t)m * (size_t)g->outputs + (size_t)o) * size;
-            finish(g, aligned ? to : sums + (size_t)m * (size_t)(g->rows * g->pitch + LANES), first,
-                   !begun, to);
+            float *to = output(g, out, m, o), *sum = direct ? to : sums + (size_t)m * stride;
+            finish(g, sum, first, !begun, g->pool ? sum : to);
+            if (g->pool)
+                g->pool(sum, to, line);
         }
     }
 }

@@ -34,54 +34,66 @@ static void clear(const struct pooling *g, float *line, float border)
         line[x] = border;
 }
 
-KERNEL void pool_max(int images, const float *in, float *out, float *line, int channels,
-                     const struct pooling *g)
+KERNEL void pool_plane_max(const float *in, float *out, float *line, const struct pooling *g)
 {
     const int width = reached(g);
-    int c, i, j, y, x;
+    float *most = line + g->pad_w;
+    int i, j, y, x;
     clear(g, line, -INFINITY);
-    for (c = 0; c < images * channels; c++, in += g->height * g->width)
-        for (y = 0; y < g->rows; y++, out += g->columns) {
-            const int top = y * g->stride_h - g->pad_h;
-            const int from = at_least(0, top), to = at_most(g->height, top + g->kernel_h);
-            float *most = line + g->pad_w;
-            memcpy(most, in + from * g->width, sizeof(float) * (size_t)width);
-            for (i = from + 1; i < to; i++)
-                for (x = 0; x < width; x++)
-                    most[x] = larger(most[x], in[i * g->width + x]);
-            for (x = 0; x < g->columns; x++) {
-                float best = line[x * g->stride_w];
-                for (j = 1; j < g->kernel_w; j++)
-                    best = larger(best, line[x * g->stride_w + j]);
-                out[x] = rectified(g->by, best);
-            }
+    for (y = 0; y < g->rows; y++, out += g->columns) {
+        const int top = y * g->stride_h - g->pad_h;
+        const int from = at_least(0, top), to = at_most(g->height, top + g->kernel_h);
+        memcpy(most, in + from * g->width, sizeof(float) * (size_t)width);
+        for (i = from + 1; i < to; i++)
+            for (x = 0; x < width; x++)
+                most[x] = larger(most[x], in[i * g->width + x]);
+        for (x = 0; x < g->columns; x++) {
+            float best = line[x * g->stride_w];
+            for (j = 1; j < g->kernel_w; j++)
+                best = larger(best, line[x * g->stride_w + j]);
+            out[x] = rectified(g->by, best);
         }
+    }
 }
 
 /* Divides by the window's size within the padded image. */
+KERNEL void pool_plane_mean(const float *in, float *out, float *line, const struct pooling *g)
+{
+    const int width = reached(g);
+    float *sums = line + g->pad_w;
+    int i, j, y, x;
+    clear(g, line, 0);
+    for (y = 0; y < g->rows; y++, out += g->columns) {
+        const int top = y * g->stride_h - g->pad_h;
+        const int high = at_most(g->height + g->pad_h, top + g->kernel_h) - top;
+        const int from = at_least(0, top), to = at_most(g->height, top + g->kernel_h);
+        memcpy(sums, in + from * g->width, sizeof(float) * (size_t)width);
+        for (i = from + 1; i < to; i++)
+            for (x = 0; x < width; x++)
+                sums[x] += in[i * g->width + x];
+        for (x = 0; x < g->columns; x++) {
+            const int left = x * g->stride_w - g->pad_w;
+            const int wide = at_most(g->width + g->pad_w, left + g->kernel_w) - left;
+            float sum = line[x * g->stride_w];
+            for (j = 1; j < g->kernel_w; j++)
+                sum += line[x * g->stride_w + j];
+            out[x] = rectified(g->by, sum / (float)(high * wide));
+        }
+    }
+}
+
+KERNEL void pool_max(int images, const float *in, float *out, float *line, int channels,
+                     const struct pooling *g)
+{
+    int c;
+    for (c = 0; c < images * channels; c++, in += g->height * g->width, out += g->rows * g->columns)
+        pool_plane_max(in, out, line, g);
+}
+
 KERNEL void pool_mean(int images, const float *in, float *out, float *line, int channels,
                       const struct pooling *g)
 {
-    const int width = reached(g);
-    int c, i, j, y, x;
-    clear(g, line, 0);
-    for (c = 0; c < images * channels; c++, in += g->height * g->width)
-        for (y = 0; y < g->rows; y++, out += g->columns) {
-            const int top = y * g->stride_h - g->pad_h;
-            const int high = at_most(g->height + g->pad_h, top + g->kernel_h) - top;
-            const int from = at_least(0, top), to = at_most(g->height, top + g->kernel_h);
-            float *sums = line + g->pad_w;
-            memcpy(sums, in + from * g->width, sizeof(float) * (size_t)width);
-            for (i = from + 1; i < to; i++)
-                for (x = 0; x < width; x++)
-                    sums[x] += in[i * g->width + x];
-            for (x = 0; x < g->columns; x++) {
-                const int left = x * g->stride_w - g->pad_w;
-                const int wide = at_most(g->width + g->pad_w, left + g->kernel_w) - left;
-                float sum = line[x * g->stride_w];
-                for (j = 1; j < g->kernel_w; j++)
-                    sum += line[x * g->stride_w + j];
-                out[x] = rectified(g->by, sum / (float)(high * wide));
-            }
-        }
+    int c;
+    for (c = 0; c < images * channels; c++, in += g->height * g->width, out += g->rows * g->columns)
+        pool_plane_mean(in, out, line, g);
 }
