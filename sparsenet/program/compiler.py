@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import platform
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from sparsenet.data.locations import cache_folder
@@ -17,6 +21,7 @@ from sparsenet.errors import SparsenetError
 from sparsenet.files import FileError, replacing
 
 _SECONDS = 600
+_PATIENCE = 5  # seconds for a compiler that is told to end
 FLAGS = (
     "-std=c99",
     "-O3",
@@ -96,7 +101,7 @@ def processor() -> str:
 
 
 def _folder() -> Path:
-    """A folder that nobody else can write: in the user's cache, or else a new temporary one."""
+    """A folder that nobody else can write: in the user's cache, or else of this process."""
     folder = cache_folder() / "programs"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -105,7 +110,15 @@ def _folder() -> Path:
             return folder
     except OSError:
         pass
-    return Path(tempfile.mkdtemp(prefix="sparsenet-"))
+    return _own_folder()
+
+
+@cache
+def _own_folder() -> Path:
+    """A temporary folder for all programs of this process, which is removed when it ends."""
+    folder = tempfile.mkdtemp(prefix="sparsenet-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def _is_mine(status: os.stat_result) -> bool:
@@ -134,13 +147,44 @@ def _compiled(text: str, compiler: Sequence[str]) -> bytes:
 def _run(command: Sequence[str]) -> str:
     """What a command prints. Raises NoCompiler where it fails."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_SECONDS, check=True, errors="replace"
-        )
-    except subprocess.CalledProcessError as error:
-        first = next((line for line in error.stderr.splitlines() if "error" in line), "")
-        words = first or f"exit code {error.returncode}"
-        raise NoCompiler(f"{command[0]} does not compile for this machine: {words}") from error
+        code, out, errors = _output(command)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoCompiler(f"{command[0]} cannot be used: {error}") from error
-    return done.stdout
+    if code:
+        first = next((line for line in errors.splitlines() if "error" in line), "")
+        words = first or f"exit code {code}"
+        raise NoCompiler(f"{command[0]} does not compile for this machine: {words}")
+    return out
+
+
+def _output(command: Sequence[str]) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command, which is a process group of its own.
+
+    Where waiting for it ends early, as by a signal, all of the group ends: a compiler is a driver
+    and what this starts.
+    """
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        process_group=0,
+    ) as process:
+        try:
+            out, errors = process.communicate(timeout=_SECONDS)
+        except BaseException:
+            _end(process)
+            raise
+        return process.returncode, out, errors
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End the group of a process, which may have to remove its temporary files."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
