@@ -15,7 +15,6 @@ from sparsenet.program.operation import Operation
 from sparsenet.program.plan import plan
 from sparsenet.storage.formats import FORMATS
 from tests.program.sparse_nets import (
-    EVERY_WIDTH,
     NEEDS_COMPILER,
     difference,
     images_for,
@@ -180,8 +179,7 @@ def test_a_layer_gives_what_torch_gives(name: str, group: int) -> None:
 
 @NEEDS_COMPILER
 @pytest.mark.parametrize("name", JOINED)
-@EVERY_WIDTH
-@pytest.mark.parametrize("group", [1, 8])
+@pytest.mark.parametrize(("lanes", "group"), [(None, 8), (1, 1), (4, 1)])
 def test_a_pooling_that_joins_a_convolution_changes_no_bit(
     name: str, lanes: int | None, group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
