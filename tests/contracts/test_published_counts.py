@@ -162,6 +162,22 @@ def test_a_net_for_tiny_imagenet_is_that_for_cifar10_with_more_classes(
     assert large == small + classes + other
 
 
+@pytest.mark.parametrize("name", ["vgg16", "resnet34", "wrn-28-10"])
+def test_dropout_adds_no_parameter(name: str) -> None:
+    twins = [f"cifar10/nets/{name}{kind}.yaml" for kind in ("", "-dropout")]
+    assert len({(parameters_of(twin), multiply_accumulates_of(twin)) for twin in twins}) == 1
+
+
+def test_a_resnet18_with_a_quarter_of_the_channels() -> None:
+    total, before = 9 * 3 * 16 + 2 * 16, 16
+    for width in (16, 32, 64, 128):
+        shortcut = before * width + 2 * width if before != width else 0
+        total += 9 * before * width + 3 * 9 * width * width + 4 * 2 * width + shortcut
+        before = width
+    assert total + 128 * 10 + 10 == parameters_of("cifar10/nets/resnet18-quarter.yaml") == 701_466
+
+
 def test_every_net_is_counted() -> None:
     nets = {str(path.relative_to(CONFIGS)) for path in CONFIGS.glob("*/nets/*.yaml")}
-    assert nets - set(PUBLISHED) == {name for name in nets if name.startswith("tiny-imagenet/")}
+    others = {name for name in nets if name.startswith("tiny-imagenet/") or "-dropout" in name}
+    assert nets - set(PUBLISHED) == others | {"cifar10/nets/resnet18-quarter.yaml"}

@@ -188,7 +188,7 @@ def test_what_is_promised_is_what_is_counted_when_the_constraints_hold():
         assert (real.name, real.nonzeros, real.biases) == (bound.name, bound.nonzeros, bound.biases)
         for name, size in real.bytes.items():
             assert size <= bound.bytes[name]
-            assert size == bound.bytes[name] or name.startswith(("relative", "best"))
+            assert size == bound.bytes[name] or name.startswith(("relative", "periodic", "best"))
 
 
 def test_the_data_know_how_many_processes_share_the_memory(monkeypatch):
