@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,24 @@ def test_layers_go_their_own_ways_where_that_is_faster(monkeypatch: pytest.Monke
     assert choice.group is None
     assert choice.methods["conv"] == "decoded"
     assert set(choice.milliseconds) >= {"program, 8 at a time", "layer by layer"}
+
+
+@NEEDS_COMPILER
+def test_what_a_program_computes_together_is_compared_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Torch's pooling counts as the convolution's time, where the program pools with it."""
+    pool = {"name": "pool", "type": "Pooling", "kernel_size": 2, "stride": 2}
+    model, net = packed_net(
+        small_solver(convolution("conv", 4), pool, inner_product("ip", 10)), 0.2
+    )
+    candidates = loaded(model)._candidates  # type: ignore[attr-defined]
+    whole = candidates.whole(1)
+    assert whole.joined == {"conv": "conv", "pool": "conv", "ip": "ip"}
+    slowed(Walk, monkeypatch, "pool")
+    times = tuning._layer_times(candidates, images_of(net, 1), whole)
+    assert times["decoded"]["conv"] > 0.01
+    assert set(times["decoded"]) == set(times["program"]) == {"conv", "ip"}
 
 
 @NEEDS_COMPILER
@@ -146,6 +165,9 @@ def test_a_choice_of_what_is_not_allowed_is_none() -> None:
     assert stored_choice("key", [1], ALLOWED) is None
     assert stored_choice("key", [8], ALLOWED | {"ip": ["program"]}) is None
     assert stored_choice("key", [8], {"conv": ["program"]}) is None
+    for group in (True, 1.0):
+        store_choice("key", replace(good, group=group))  # type: ignore[arg-type]
+        assert stored_choice("key", [1], ALLOWED) is None
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(
@@ -192,3 +214,8 @@ def test_threads_have_whole_groups(count: int, group: int, threads: int, ends: l
 def test_batches_are_measured_by_powers_of_two() -> None:
     classes = {1: 1, 2: 2, 3: 4, 8: 8, 9: 16, 200: 256, 5000: 256}
     assert {count: batch_class(count) for count in classes} == classes
+
+
+def test_groups_are_measured_that_so_many_images_fill() -> None:
+    groups = {1: (1,), 2: (1, 8), 8: (1, 8), 9: (8, 32), 256: (8, 32)}
+    assert {count: tuning.groups_for(count) for count in groups} == groups

@@ -76,6 +76,17 @@ def test_a_pooling_is_a_part_of_a_convolution_that_nothing_else_reads(
     assert found == joined
 
 
+@pytest.mark.parametrize("last", [RELU, POOL])
+def test_nothing_joins_an_operation_that_it_does_not_read(last: dict[str, object]) -> None:
+    """Each convolution has one reader, but `other` stands between."""
+    layers = [convolution("conv", 4), convolution("other", 4, bottom="data")]
+    layers += [{**last, "bottom": "conv"}, inner_product("a", 5)]
+    layers += [inner_product("b", 5, bottom="other")]
+    program = planned(*layers, {"name": "both", "type": "Concat", "bottom": ["a", "b"]})
+    found = [operation.layer for operation in program.operations]
+    assert found[:3] == ["conv", "other", last["name"]]
+
+
 def test_the_image_is_no_operation_that_a_pooling_could_join() -> None:
     program = planned(POOL, inner_product("ip", 10))
     assert [operation.layer for operation in program.operations] == ["pool", "ip"]
