@@ -12,6 +12,7 @@ import torch
 from sparsenet.checkpoint import load_checkpoint
 from sparsenet.cli.main import run
 from sparsenet.packed.file import read_packed, write_packed
+from sparsenet.workflows import verify
 from tests.packed.models import resigned
 from tests.workflows.conftest import NET, SOLVER
 
@@ -58,6 +59,16 @@ def test_pack_says_what_the_file_takes(best: Path, tmp_path: Path, capsys: Captu
     assert told["before"] == told["after"]
     assert told["after"]["accuracy"] == load_checkpoint(best).accuracy["TEST"]
     assert (told["values"], told["file"]) == ("float32", str(path))
+
+
+def test_rounded_values_are_measured_as_they_are_in_the_file(
+    best: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    path = tmp_path / "x.safetensors"
+    told = document(capsys, "pack", best, "--values=shared:2", "-o", path)
+    tested = document(capsys, "test", path)
+    assert told["after"]["loss"] == tested["loss"] != told["before"]["loss"]
+    assert read_packed(path).accuracy["TEST"] == told["after"]["accuracy"] == tested["accuracy"]
 
 
 def test_pack_for_the_reader(best: Path, tmp_path: Path, capsys: Captured) -> None:
@@ -144,6 +155,29 @@ def test_verify_finds_what_does_not_hold(packed: Path, tmp_path: Path, capsys: C
     assert run(["verify", str(path), "--quiet"]) == 1
     assert "accuracy  FAILED" in (out := capsys.readouterr().out)
     assert " % measured, 99.90 % in the file" in out
+
+
+@pytest.mark.parametrize(("away", "holds"), [(0.0009, True), (0.0011, False)])
+def test_verify_lets_an_image_in_a_thousand_tip_over(
+    away: float, holds: bool, best: Path, packed: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    said = load_checkpoint(best).accuracy["TEST"] - away
+    path = tmp_path / "x.safetensors"
+    texts = {"accuracy": json.dumps({"TEST": said})}
+    path.write_bytes(resigned(packed.read_bytes(), lambda held: held.update(texts)))
+    assert run(["verify", str(path), "--json"]) == (0 if holds else 1)
+    assert json.loads(capsys.readouterr().out)["accuracy"]["holds"] == holds
+
+
+def test_verify_finds_a_header_beyond_its_limit(
+    packed: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = packed.stat().st_size - read_packed(packed).payload_bytes
+    for limit, code in ((size, 0), (size - 1, 1)):
+        monkeypatch.setattr(verify, "header_limit", lambda _, limit=limit: limit)
+        assert run(["verify", str(packed), "--without-data"]) == code
+        words = ["ok", "FAILED"][code]
+        assert f"header   {words}" in capsys.readouterr().out
 
 
 def test_verify_finds_a_dead_layer(best: Path, tmp_path: Path, capsys: Captured) -> None:

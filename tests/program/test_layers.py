@@ -78,6 +78,7 @@ NETS: dict[str, list[dict[str, Any]]] = {
     "sigmoid": [FIRST, layer("Sigmoid"), LAST],
     "tanh": [FIRST, layer("TanH"), LAST],
     "power": [FIRST, layer("Sigmoid"), layer("Power", power=1.5, scale=2.0, shift=0.5), LAST],
+    "power, one over root": [FIRST, layer("Sigmoid"), layer("Power", power=-0.5), LAST],
     "power, zero": [FIRST, layer("Power", scale=0.0, shift=0.25), LAST],
     "lrn": [FIRST, layer("LRN", local_size=5, alpha=0.5, k=2.0), LAST],
     "lrn, other power": [FIRST, layer("LRN", local_size=3, alpha=0.5, beta=0.6), LAST],

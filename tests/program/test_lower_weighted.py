@@ -47,6 +47,7 @@ def test_vectors_stay_in_the_scratch(
     assert isinstance(taps, tuple)
     image = channels * node.in_shapes[0][1] * node.in_shapes[0][2]
     assert line == 0
+    assert pitch == columns + max(j * dilation[1] // stride[1] for j in range(kernel[1]))
     for lanes in (1, 4, WIDEST):
         if columns % lanes:
             vectors = ((rows - 1) * pitch + columns + lanes - 1) // lanes
