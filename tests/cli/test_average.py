@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sparsenet.checkpoint import load_checkpoint
+from sparsenet.checkpoint import load_checkpoint, save_checkpoint
 from sparsenet.cli.main import run
 from tests.cli.conftest import NET, SOLVER
 from tests.small import write_solver
@@ -85,4 +85,10 @@ def test_what_cannot_be_averaged(home: Path, tmp_path: Path, capsys: Captured) -
     ]:
         assert run(["ensemble", *arguments]) == 2
         assert words in capsys.readouterr().err
+    longer = load_checkpoint(Path(model))
+    layers = longer.config["net"]["layers"]
+    layers.append({**layers[-1], "name": "again"})
+    save_checkpoint(tmp_path / "longer.pt", longer)
+    assert run(["ensemble", model, str(tmp_path / "longer.pt"), "--output", out]) == 2
+    assert f"another number of layers than that of {model}" in capsys.readouterr().err
     assert not Path(out).exists()

@@ -12,11 +12,13 @@ import torch
 from sparsenet.checkpoint import save_checkpoint
 from sparsenet.cli.main import run
 from sparsenet.execution import tuning
+from sparsenet.execution.load import runnable
+from sparsenet.execution.timed import Timed
 from sparsenet.packed.file import write_packed
 from sparsenet.packed.model import PackedModel, unpack
 from sparsenet.program import compiler
 from sparsenet.workflows import timing
-from sparsenet.workflows.timing import Peak
+from sparsenet.workflows.timing import Peak, Row
 from tests.execution.packed_nets import packed_net, small_solver
 from tests.program.sparse_nets import NEEDS_COMPILER
 from tests.small import convolution, inner_product
@@ -112,6 +114,14 @@ def test_for_the_reader(
     assert peak == (
         "Peak memory of a process, 1 image at a time: dense 1.0 MiB, of these 1.0 KiB by the model."
     )
+
+
+def test_the_operations_of_a_layer_are_one_row() -> None:
+    net = runnable(small(), "x", "dense")
+    layers = ("conv", "relu")
+    ours = [Timed(layers, "program", 1.0), Timed(layers, "program", 2.0)]
+    dense = [Timed((layer,), "dense", seconds) for layer, seconds in (("conv", 4.0), ("relu", 8.0))]
+    assert timing._rows(net, ours, dense) == (Row(layers, "program", 3.0, 12.0),)
 
 
 @NEEDS_COMPILER

@@ -56,6 +56,7 @@ RELU = {"name": "relu", "type": "ReLU"}
     [
         ([POOL], ["conv, pool"]),
         ([POOL | {"pool": "AVE", "kernel_size": 5}], ["conv, pool"]),
+        ([{"name": "d", "type": "Dropout"}, POOL], ["conv, pool"]),
         ([POOL, RELU], ["conv, pool, relu"]),
         ([RELU, POOL, RELU | {"name": "r", "clip": 0.5}], ["conv, relu, pool, r"]),
         ([POOL, RELU, RELU | {"name": "r", "clip": 0.5}], ["conv, pool, relu", "r"]),
