@@ -32,6 +32,7 @@ MORE: list[tuple[str, dict[str, Any], Bottoms]] = [
     ("Softmax", {}, ((7,),)),
     ("Flatten", {}, ((7,),)),
     ("Power", {"power": 2}, (IMAGE,)),
+    ("LRN", {"norm_region": "WITHIN_CHANNEL", "local_size": 5, "alpha": 0.5}, (IMAGE,)),
 ]
 COMPUTED = [each for each in (*EXAMPLES, *MORE) if not is_judge(LAYERS[each[0]])]
 

@@ -212,6 +212,13 @@ def same_bits(
 
 
 @NEEDS_COMPILER
+def test_statistics_of_no_images_count_as_zero() -> None:
+    net = sparse_net(small(*NETS["batch norm"]), 0.5)
+    net.statistics()["batchnorm.factor"].zero_()
+    check(net, 1, 3)
+
+
+@NEEDS_COMPILER
 @pytest.mark.parametrize("name", [name for name in NETS if "convolution" in name])
 @pytest.mark.parametrize("density", [0.02, 1.0])
 def test_convolutions_of_other_densities(name: str, density: float) -> None:
