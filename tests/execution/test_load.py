@@ -161,6 +161,14 @@ def test_threads_may_call_at_once() -> None:
     assert max(found) < 1e-5 * np.abs(expected).max()
 
 
+def test_threads_are_torchs_where_none_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = packed_net(small(), 0.2)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    for asked, threads in ((None, 3), (1, 1)):
+        runs = runnable(model, "test", "sparse", asked)
+        assert runs._candidates.threads == threads  # type: ignore[attr-defined]
+
+
 def test_load_packed_is_public(tmp_path: Path) -> None:
     model, net = packed_net(small(), 0.2)
     write_packed(tmp_path / "x.safetensors", model)
