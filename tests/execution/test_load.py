@@ -11,14 +11,16 @@ import pytest
 import torch
 
 import sparsenet
-from sparsenet.config.load import Configuration
+from sparsenet.config.load import Configuration, from_data
 from sparsenet.errors import ConfigError
 from sparsenet.execution.load import EXECUTIONS, Execution, runnable
+from sparsenet.execution.weights import held
 from sparsenet.packed.file import write_packed
 from sparsenet.packed.model import PackError
 from sparsenet.storage.encoded import encode
 from sparsenet.workflows.joined import joined_configuration
 from tests.execution.packed_nets import (
+    SOLVER,
     away,
     images_of,
     loaded,
@@ -27,7 +29,7 @@ from tests.execution.packed_nets import (
     small_solver,
 )
 from tests.program.sparse_nets import NEEDS_COMPILER
-from tests.small import convolution, inner_product
+from tests.small import convolution, inner_product, net_data
 
 EVERY_EXECUTION = pytest.mark.parametrize("execution", EXECUTIONS)
 RELU = {"name": "relu", "type": "ReLU"}
@@ -169,6 +171,18 @@ def test_threads_are_torchs_where_none_are_asked_for(monkeypatch: pytest.MonkeyP
         assert runs._candidates.threads == threads  # type: ignore[attr-defined]
 
 
+def test_what_is_held_lets_the_files_bytes_go() -> None:
+    model, _ = packed_net(small(), 0.2, "shared:5")
+    weights = held(model, "x", roomy=False)
+    for layer, mine in weights.packed.items():
+        files = model.weights[f"{layer}.weight"]
+        for name in ("index", "codes", "table"):
+            assert np.array_equal(getattr(mine, name), getattr(files, name))
+            assert not np.shares_memory(getattr(mine, name), getattr(files, name))
+    for name, tensor in weights.numbers.items():
+        assert tensor.data_ptr() != model.others[name].data_ptr()
+
+
 def test_load_packed_is_public(tmp_path: Path) -> None:
     model, net = packed_net(small(), 0.2)
     write_packed(tmp_path / "x.safetensors", model)
@@ -193,6 +207,16 @@ def test_what_is_refused(tmp_path: Path) -> None:
     turned = encode(model.weights["ip2.weight"].decoded().T.contiguous())
     with pytest.raises(PackError, match=r"x: ip2: a weight of shape \(30, 10\), not \(10, 30\)"):
         runnable(replace(model, weights=model.weights | {"ip2.weight": turned}), "x")
+
+
+@EVERY_EXECUTION
+def test_a_net_whose_scores_are_its_images_is_refused(execution: Execution) -> None:
+    data = net_data(inner_product("pixels", 64))
+    loss = {"name": "loss", "type": "EuclideanLoss", "bottom": ["data", "pixels"]}
+    data["layers"] = [*data["layers"][:2], loss]
+    model, _ = packed_net(from_data({"net": data, **SOLVER}, "test"), 0.2)
+    with pytest.raises(ConfigError, match="x: the net has no layer that computes scores from"):
+        runnable(model, "x", execution)
 
 
 @EVERY_EXECUTION
