@@ -181,10 +181,13 @@ def _output(command: Sequence[str]) -> tuple[int, str, str]:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End the group of a process, which may have to remove its temporary files."""
+    """End the group of a process, which may have to remove its temporary files, and then its rest.
+
+    What had only just been started may not have heard the first signal.
+    """
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(_PATIENCE)
-    except subprocess.TimeoutExpired:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,6 +97,74 @@ def test_a_process_without_a_cache_leaves_nothing_behind(tmp_path: Path) -> None
     done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True, check=True)
     assert Path(done.stdout.strip()).parent == tmp_path / "temporary"
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+DRIVER = """#!/bin/sh
+trap '{trap}' TERM
+sleep 60 &
+echo $! > {folder}/child
+while [ ! -e {folder}/waited ]; do sleep 0.01; done
+kill -USR1 $PPID
+while true; do wait; done
+"""
+
+
+def is_running(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no processes to look at in /proc")
+@pytest.mark.parametrize("trap", ["echo > {folder}/told; exit", ""], ids=["ends", "goes on"])
+@pytest.mark.parametrize(
+    ("raised", "error"),
+    [(KeyboardInterrupt(), KeyboardInterrupt), (subprocess.TimeoutExpired("cc", 600), NoCompiler)],
+)
+def test_a_compiler_that_is_not_waited_for_ends_with_all_it_started(
+    raised: BaseException,
+    error: type[BaseException],
+    trap: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver = tmp_path / "driver"
+    trap = trap.format(folder=tmp_path)
+    driver.write_text(DRIVER.format(folder=tmp_path, trap=trap))
+    driver.chmod(0o755)
+    monkeypatch.setattr(compiler, "_PATIENCE", 20 if trap else 0.1)
+
+    def stop(*_: object) -> None:
+        raise raised
+
+    def communicate(process: subprocess.Popen[str], **keys: Any) -> tuple[str, str]:
+        (tmp_path / "waited").touch()
+        return waiting(process, **keys)
+
+    waiting = subprocess.Popen.communicate
+    monkeypatch.setattr(subprocess.Popen, "communicate", communicate)
+    before = signal.signal(signal.SIGUSR1, stop)
+    try:
+        with pytest.raises(error):
+            compiler._run([str(driver), "x.c"])
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    child = int((tmp_path / "child").read_text())
+    end = time.monotonic() + 20
+    while is_running(child) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not is_running(child)
+    assert (tmp_path / "told").exists() == bool(trap)
+
+
+@NEEDS_COMPILER
+def test_what_does_not_compile_is_one_line(cache: Path) -> None:
+    with pytest.raises(NoCompiler, match=r"does not compile for this machine: .*error") as error:
+        shared_object("int answer(void) { return; ")
+    assert "\n" not in str(error.value)
+    assert not list(cache.glob("*.so"))
 
 
 def test_without_a_compiler_it_is_said_where_one_was_looked_for(
