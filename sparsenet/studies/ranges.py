@@ -50,7 +50,7 @@ def bracket() -> Bracket:
     weak = max(power for power, density in found.items() if density >= DENSE and power < strong)
     least = found[strong]
     if strong / weak > _FACTOR * 1.01:
-        if (yield weak * sqrt(_FACTOR)) >= DENSE:
+        if DENSE <= (yield weak * sqrt(_FACTOR)) <= 1:
             weak *= sqrt(_FACTOR)
         if (density := (yield strong / sqrt(_FACTOR))) <= max(EMPTY, least):
             strong, least = strong / sqrt(_FACTOR), density

@@ -118,6 +118,14 @@ def test_what_diverges_at_first_is_looked_for_below() -> None:
     assert ends == pytest.approx((1e-6, 1e-5))
 
 
+def test_no_end_is_where_training_diverged() -> None:
+    """The strength between 0.001 and 0.01 alone diverges, from which the range is not to begin."""
+    answers = {1e-3: 0.95, 10**-2.5: math.inf, 1e-2: 0.5, 10**-1.5: 0.3, 1e-1: 0.005}
+    ends, tried = found(lambda s: min(answers.items(), key=lambda it: abs(math.log(it[0] / s)))[1])
+    assert tried[3] == pytest.approx(10**-2.5)
+    assert ends == pytest.approx((1e-3, 1e-1))
+
+
 def test_what_is_dense_until_it_diverges_has_no_range() -> None:
     words = r"^the network is dense up to 0\.01, and spoilt at 0\.1$"
     with pytest.raises(NoRangeError, match=words):
