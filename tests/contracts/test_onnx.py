@@ -19,7 +19,7 @@ from sparsenet.exports.onnx.model import OPSET, described
 from sparsenet.exports.onnx.operators import WRITERS
 from sparsenet.layers import LAYERS
 from sparsenet.layers.base import Layer, Shape, ShapeError
-from tests.contracts.test_layers import EXAMPLES, FILLED, IMAGE, SOURCES, batch, built, is_judge
+from tests.contracts.layer_examples import EXAMPLES, FILLED, IMAGE, SOURCES, batch, built, is_judge
 
 Bottoms = tuple[Shape, ...]
 MORE: list[tuple[str, dict[str, Any], Bottoms]] = [
