@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +55,6 @@ class Stepper:
         """Whether each loss is looked at, which elsewhere would be to wait for it."""
         self.spoilt = False
         """Whether an update that was not made, its data failing, has changed statistics."""
-        self._held: dict[str, Tensor] = {}
         self._remembers = bool(net.statistics())
         self._random = any(isinstance(m, nn.Dropout | BridgeoutModule) for m in net.modules())
 
@@ -86,11 +85,12 @@ class Stepper:
         Their gradients become 0. A weight that is 0 with a history of 0 then stays 0 under each
         solver type and regularizer: a fixed mask.
         """
-        self._held = {
-            blob.name: (weights[blob.name] == 0).to(blob.tensor.device)
-            for blob in self.net.blobs
-            if blob.is_weight
-        }
+        self._trained = [
+            replace(item, learnt=_both(item, weights[item.blob.name] != 0))
+            if item.blob.is_weight
+            else item
+            for item in self._trained
+        ]
 
     def step(self, step: int, progress: Progress) -> Tensor:
         """Make update number `step` + 1; the loss before it, a mean over iter_size batches.
@@ -109,10 +109,9 @@ class Stepper:
             gradients = [item.blob.tensor.grad for item in self._trained]
             present = [gradient for gradient in gradients if gradient is not None]
             loss = self.exchange.mean_(present, loss)
-            self._hold()
             if self.watchful and not math.isfinite(float(loss)):
                 return loss
-            self._keep_patterns()
+            self._keep_zeros()
             if config.clip_gradients is not None:
                 clip_gradients_(present, config.clip_gradients)
             if config.iter_size > 1 and present:
@@ -121,7 +120,7 @@ class Stepper:
             self._project(step + 1, progress)
         return loss
 
-    def _keep_patterns(self) -> None:
+    def _keep_zeros(self) -> None:
         """Set to zero the gradients of what is zero always, so that it and its history stay so."""
         pairs = [(item.blob.tensor.grad, item.learnt) for item in self._trained]
         there = [(g, learnt) for g, learnt in pairs if g is not None and learnt is not None]
@@ -192,13 +191,6 @@ class Stepper:
             return torch.autocast(self.batches.device.type, dtype=torch.bfloat16)
         return nullcontext()
 
-    def _hold(self) -> None:
-        """Zero the gradients of the weights that are to stay."""
-        for item in self._trained if self._held else ():
-            held, gradient = self._held.get(item.blob.name), item.blob.tensor.grad
-            if held is not None and gradient is not None:
-                gradient.masked_fill_(held, 0.0)
-
     def _apply(self, step: int) -> None:
         rate = learning_rate(self.config, step)
         for item in self._trained:
@@ -223,3 +215,9 @@ class Stepper:
             # Not every type has a velocity, and what does not learn has no history.
             if (velocity := history.get(name, {}).get("velocity")) is not None:
                 velocity.masked_fill_(weights[name] == 0, 0.0)
+
+
+def _both(item: _Trained, where: Tensor) -> Tensor:
+    """1 where a blob was learnt before and is so here too."""
+    there = torch.empty_like(item.blob.tensor).copy_(where)
+    return there if item.learnt is None else there.mul_(item.learnt)
