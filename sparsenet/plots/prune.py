@@ -50,6 +50,7 @@ def prune_figure(rows: Sequence[PrunedRow]) -> Figure:
                 edge = {"markeredgecolor": line.color} if "markerfacecolor" in keys else {}
                 style = line.keys() | edge | keys
                 entries[text_of(net) + suffix] = axes.plot(xs, ys, **style)[0]
+    axes.set_xlim(-3, max(10, *(100 * row.fraction for row in rows)) + 3)
     axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel(f"{_units(rows[0])} set to zero (%)", fontsize=TEXT)

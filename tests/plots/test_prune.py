@@ -67,3 +67,9 @@ def test_the_picture_says_what_it_is_of(rows: tuple[PrunedRow, ...], tmp_path: P
     assert rows
     draw_prune(tmp_path / "prune.csv", tmp_path / "prune.png")
     assert PRUNE_MARK.encode() in (tmp_path / "prune.png").read_bytes()[:1024]
+
+
+def test_of_one_fraction_the_axis_is_of_what_fractions_can_be() -> None:
+    low, high = prune_figure([replace(ROW, fraction=0.0)]).axes[0].get_xlim()
+    assert -5 <= low < 0
+    assert 5 < high <= 100
