@@ -177,7 +177,17 @@ def test_a_resnet18_with_a_quarter_of_the_channels() -> None:
     assert total + 128 * 10 + 10 == parameters_of("cifar10/nets/resnet18-quarter.yaml") == 701_466
 
 
+def test_the_narrow_net_of_mnist() -> None:
+    convolutions = [(1, 8, 28), (8, 8, 28), (8, 16, 14), (16, 16, 14), (16, 32, 7)]
+    weights = [9 * before * width for before, width, _ in convolutions]
+    total = sum(weights) + sum(2 * width for _, width, _ in convolutions) + 32 * 10 + 10
+    assert total == parameters_of("mnist/nets/narrow.yaml") == 9_202
+    per_image = sum(w * side**2 for w, (*_, side) in zip(weights, convolutions, strict=True))
+    assert per_image + 32 * 10 == multiply_accumulates_of("mnist/nets/narrow.yaml")
+
+
 def test_every_net_is_counted() -> None:
     nets = {str(path.relative_to(CONFIGS)) for path in CONFIGS.glob("*/nets/*.yaml")}
     others = {name for name in nets if name.startswith("tiny-imagenet/") or "-dropout" in name}
-    assert nets - set(PUBLISHED) == others | {"cifar10/nets/resnet18-quarter.yaml"}
+    ours = {"cifar10/nets/resnet18-quarter.yaml", "mnist/nets/narrow.yaml"}
+    assert nets - set(PUBLISHED) == others | ours
