@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from sparsenet.plots.axes import accuracy_beside
+from sparsenet.plots.means import means_of, plot_means
 from sparsenet.plots.rows import left_out, require_told_apart
 from sparsenet.plots.style import LINES, TEXT, legend_below, new_figure, save_png, text_of
 from sparsenet.results.rows import PrunedRow
@@ -31,25 +32,27 @@ def draw_prune(table: Path, figure: Path) -> None:
 
 
 def prune_figure(rows: Sequence[PrunedRow]) -> Figure:
-    """A curve a net, of its colour also the smaller nets without the filters and the fine-tuned.
+    """A curve a training, of its colour also the smaller nets without the filters and the tuned.
 
-    What has no accuracy is left out and counted. Raises CannotDrawError for too many nets.
+    Of several seeds it is the mean, with bars of a standard deviation. What has no accuracy is left
+    out and counted. Raises CannotDrawError for too many trainings.
     """
-    nets = list(dict.fromkeys(row.checkpoint for row in rows))
-    require_told_apart(len(nets), "checkpoints", len(LINES))
+    trainings = list(dict.fromkeys(row.training for row in rows))
+    require_told_apart(len(trainings), "trainings", len(LINES))
     figure, axes = new_figure(6.4, 4.6)
     entries: dict[str, Artist] = {}
-    for net, line in zip(nets, LINES, strict=False):
-        own = [row for row in rows if row.checkpoint == net]
+    for training, line in zip(trainings, LINES, strict=False):
+        own = [row for row in rows if row.training == training]
         for suffix, accuracy_of, keys in _SERIES:
-            points = sorted(
-                (100 * row.fraction, 100 * y) for row in own if (y := accuracy_of(row)) is not None
+            means = means_of(
+                (row.fraction, 100 * row.fraction, y)
+                for row in own
+                if (y := accuracy_of(row)) is not None
             )
-            if points:
-                xs, ys = zip(*points, strict=True)
+            if means:
                 edge = {"markeredgecolor": line.color} if "markerfacecolor" in keys else {}
-                style = line.keys() | edge | keys
-                entries[text_of(net) + suffix] = axes.plot(xs, ys, **style)[0]
+                curve = plot_means(axes, means, line, **edge, **keys)
+                entries[text_of(training) + suffix] = curve
     axes.set_xlim(-3, max(10, *(100 * row.fraction for row in rows)) + 3)
     axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -137,9 +137,12 @@ class Thresholded:
 
 @dataclass(frozen=True)
 class PrunedRow:
-    """A row of prune.csv: a net at one fraction, and what it came to when shrunk or fine-tuned."""
+    """A row of prune.csv: a net at one fraction, and what it came to when shrunk or fine-tuned.
 
-    checkpoint: str
+    `training` is the name of all nets that only their seed tells apart.
+    """
+
+    training: str
     criterion: str
     scope: str
     fraction: float

@@ -125,13 +125,13 @@ def _thresholded(row: Fields) -> Thresholded:
 
 def read_prunings(path: Path) -> tuple[PrunedRow, ...]:
     """prune.csv of `prune`: each net at each fraction, in order."""
-    needed = ("checkpoint", "criterion", "scope", "fraction", "test_accuracy")
+    needed = ("training", "criterion", "scope", "fraction", "test_accuracy")
     return tuple(map(_pruned, read_csv(path, needed)))
 
 
 def _pruned(row: Fields) -> PrunedRow:
     return PrunedRow(
-        checkpoint=row.text("checkpoint"),
+        training=row.text("training"),
         criterion=row.text("criterion"),
         scope=row.text("scope"),
         fraction=row.needed_fraction("fraction"),

@@ -25,8 +25,14 @@ from sparsenet.workflows.decimals import plain
 from sparsenet.workflows.finetune import Start, check_finetuning, finetune
 from sparsenet.workflows.held_out import open_batches
 from sparsenet.workflows.prune_files import PruneFiles, write_solver
-from sparsenet.workflows.prune_report import Point, Shrunk, prune_json
-from sparsenet.workflows.prune_request import PruneRequest, labels_of, stems_of
+from sparsenet.workflows.prune_points import Point, Shrunk, trainings_of
+from sparsenet.workflows.prune_report import prune_json
+from sparsenet.workflows.prune_request import (
+    PruneRequest,
+    labels_of,
+    require_drawable,
+    stems_of,
+)
 from sparsenet.workflows.shrink import shrink
 from sparsenet.workflows.signals import StoppedError, stop_on_signals
 from sparsenet.workflows.stored import StoredNet, open_stored
@@ -46,9 +52,10 @@ class PruneResult:
 
 @dataclass(frozen=True)
 class _Subject:
-    """A trained net that is pruned: what it is called, in words and in file names."""
+    """A trained net that is pruned: what it and its training are called, and its files."""
 
     label: str
+    training: str
     stem: str
     stored: StoredNet
     layers: list[str]
@@ -63,11 +70,7 @@ def prune(checkpoints: Sequence[Path], request: PruneRequest, display: Display) 
     """
     request.check()
     fractions = request.fractions()
-    labels = labels_of(checkpoints)
-    subjects = [
-        _opened(path, label, stem, request)
-        for path, label, stem in zip(checkpoints, labels, stems_of(labels), strict=True)
-    ]
+    subjects = _opened(checkpoints, request)
     files = PruneFiles(RunFolder(request.folder(checkpoints)), request.rule)
     files.check(
         [
@@ -90,15 +93,23 @@ def prune(checkpoints: Sequence[Path], request: PruneRequest, display: Display) 
     return PruneResult(tuple(points), files.table(points), document)
 
 
-def _opened(path: Path, label: str, stem: str, request: PruneRequest) -> _Subject:
-    stored = open_stored(path, request.overrides, request.device)
+def _opened(checkpoints: Sequence[Path], request: PruneRequest) -> list[_Subject]:
+    labels = labels_of(checkpoints)
+    nets = [open_stored(path, request.overrides, request.device) for path in checkpoints]
+    trainings = trainings_of(labels, [net.checkpoint.config for net in nets])
+    require_drawable(trainings)
+    layers = [_layers_of(net, path, request) for net, path in zip(nets, checkpoints, strict=True)]
+    named = zip(labels, trainings, stems_of(labels), nets, layers, strict=True)
+    return [_Subject(*each) for each in named]
+
+
+def _layers_of(stored: StoredNet, path: Path, request: PruneRequest) -> list[str]:
     if "TEST" not in stored.net.graphs:
         raise ConfigError(f"{path}: its net has no data for phase TEST")
     if stored.net.accuracy_blob("TEST") is None:
         words = "its net has no Accuracy in phase TEST, by which results are compared"
         raise ConfigError(f"{path}: {words}")
-    layers = request.layers_of(stored.configuration.solver.net, str(path))
-    return _Subject(label, stem, stored, layers)
+    return request.layers_of(stored.configuration.solver.net, str(path))
 
 
 class _Protocol:
@@ -152,6 +163,7 @@ class _Protocol:
         left = [own[f"{name}.weight"].flatten(1).any(dim=1) for name in subject.layers]
         point = Point(
             source=subject.label,
+            training=subject.training,
             fraction=fraction,
             units=chosen.units,
             pruned=chosen.pruned,

@@ -17,7 +17,8 @@ from sparsenet.run_folder import RunFolder
 from sparsenet.workflows.criteria import Rule
 from sparsenet.workflows.decimals import plain
 from sparsenet.workflows.own_files import require_own
-from sparsenet.workflows.prune_report import CSV_BEGINS, TITLE, Point, prune_csv, prune_table
+from sparsenet.workflows.prune_points import Point
+from sparsenet.workflows.prune_report import CSV_BEGINS, TITLE, prune_csv, prune_table
 
 
 class PruneFiles:

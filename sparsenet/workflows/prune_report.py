@@ -6,18 +6,16 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from sparsenet.layers.base import Phase
 from sparsenet.shrinking.plan import Kept
 from sparsenet.solver.evaluate import Score
-from sparsenet.storage.accounting import ModelMemory
 from sparsenet.tables import aligned
 from sparsenet.workflows.criteria import Rule
 from sparsenet.workflows.decimals import plain
+from sparsenet.workflows.prune_means import mean_lines
+from sparsenet.workflows.prune_points import Point, Shrunk
 from sparsenet.workflows.retrain import Retrained
 
 TITLE = "Trained networks pruned by"
@@ -33,39 +31,6 @@ _SHRUNK_NOTE = (
     "accuracy,\nwhich is that of the pruned net with the biases and shifts of pruned filters at 0."
 )
 _FINETUNED_NOTE = "tuned: after a training in which zero weights stay zero."
-
-
-@dataclass(frozen=True)
-class Shrunk:
-    """The smaller dense net: how many filters it lacks, of how many, and which it had to keep."""
-
-    path: Path
-    removed: int
-    of: int
-    kept: tuple[Kept, ...]
-    scores: dict[Phase, Score]
-    memory: ModelMemory
-
-
-@dataclass(frozen=True)
-class Point:
-    """One net at one fraction.
-
-    `units` are the filters or weights that were ranked, `pruned` those that became zero; `filters`
-    those of the pruned layers, `zero_filters` the ones without a weight. `path` is its checkpoint.
-    """
-
-    source: str
-    fraction: Decimal
-    units: int
-    pruned: int
-    filters: int
-    zero_filters: int
-    scores: dict[Phase, Score]
-    memory: ModelMemory
-    path: Path | None = None
-    shrunk: Shrunk | None = None
-    finetuned: Retrained | None = None
 
 
 def prune_csv(points: Sequence[Point], rule: Rule) -> str:
@@ -103,6 +68,7 @@ def _csv_row(point: Point, rule: Rule) -> dict[str, object]:
         "shrunk_test_accuracy": _decimal(shrunk.scores["TEST"].accuracy if shrunk else None),
         "finetuned_test_accuracy": _decimal(tuned.get("TEST")),
         "finetuned_val_accuracy": _decimal(tuned.get("VAL")),
+        "training": point.training,
     }
 
 
@@ -122,7 +88,8 @@ def prune_table(points: Sequence[Point], rule: Rule) -> str:
     if any(point.finetuned for point in points):
         notes += [_FINETUNED_NOTE]
     head = [f"{TITLE} {rule.criterion}{seed}, {within}", "", lines[0], "-" * len(lines[0])]
-    return "\n".join([*head, *lines[1:], "", *notes, *_kept_lines(points), ""])
+    below = [*mean_lines(points), *notes, *_kept_lines(points), ""]
+    return "\n".join([*head, *lines[1:], "", *below])
 
 
 _HEADER = ["net", "fraction", "pruned", "TEST", "VAL", "loss", "nonzeros", "dens%", "removed",
@@ -191,6 +158,7 @@ def prune_json(points: Iterable[Point]) -> list[dict[str, Any]]:
     return [
         {
             "checkpoint": point.source,
+            "training": point.training,
             "fraction": float(point.fraction),
             "real_fraction": point.pruned / point.units,
             **_scores_json(point.scores),

@@ -88,17 +88,21 @@ class PruneRequest:
 def labels_of(checkpoints: Sequence[Path]) -> list[str]:
     """What each checkpoint is called: its folder and name, or its path where these are not enough.
 
-    Raises ConfigError where one is given twice, or there are more than a figure can show.
+    Raises ConfigError where one is given twice.
     """
     counts = Counter(path.resolve() for path in checkpoints)
     twice = [str(path) for path, count in counts.items() if count > 1]
     if twice:
         raise ConfigError(f"{twice[0]} is given more than once")
-    if len(checkpoints) > len(LINES):
-        words = f"are more than the {len(LINES)} that one figure can show"
-        raise ConfigError(f"{len(checkpoints)} checkpoints {words}")
     short = [f"{path.resolve().parent.name}/{path.name}" for path in checkpoints]
     return short if len(set(short)) == len(short) else list(map(str, checkpoints))
+
+
+def require_drawable(trainings: Sequence[str]) -> None:
+    """Raise ConfigError where there are more trainings than a figure can show."""
+    if (count := len(set(trainings))) > len(LINES):
+        words = f"are more than the {len(LINES)} that one figure can show"
+        raise ConfigError(f"checkpoints of {count} trainings {words}")
 
 
 def stems_of(labels: Sequence[str]) -> list[str]:

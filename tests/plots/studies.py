@@ -261,7 +261,7 @@ def write_prunings(folder: Path) -> None:
         {"checkpoint": net, "criterion": "filter-norm", "scope": "layer", "fraction": tenths / 10,
          "test_accuracy": 0.95 - slope * tenths**2,
          "shrunk_test_accuracy": 0.94 - slope * tenths**2 if tenths else "",
-         "finetuned_test_accuracy": 0.95 - slope * tenths if tuned else ""}
+         "finetuned_test_accuracy": 0.95 - slope * tenths if tuned else "", "training": net}
         for net, slope, tuned in (
             ("dense/best.pt", 0.01, True), ("bridgeout/best.pt", 0.004, False),
         )

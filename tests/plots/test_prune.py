@@ -53,14 +53,27 @@ def test_the_abscissa_says_what_is_zero(criterion: str, scope: str, label: str) 
     assert figure.axes[0].get_xlabel() == label
 
 
+def test_of_several_seeds_it_is_the_mean_with_its_deviation() -> None:
+    seeds = [replace(ROW, fraction=f, test_accuracy=a) for f in (0.0, 0.5) for a in (0.9, 0.8, 0.7)]
+    figure = prune_figure([*seeds, replace(ROW, training="other", fraction=0.0, test_accuracy=0.5)])
+    [axes] = figure.axes
+    assert list(axes.get_lines()[0].get_ydata()) == pytest.approx([80, 80])
+    bars = [container for container in axes.containers if container.has_yerr]
+    [lines] = bars[0].lines[2]
+    ends = [sorted(y for _, y in segment) for segment in lines.get_segments()]
+    assert ends == [pytest.approx([70, 90])] * 2
+    assert len(bars) == 1
+    assert_legible(figure)
+
+
 def test_what_has_no_accuracy_is_counted(rows: tuple[PrunedRow, ...]) -> None:
-    figure = prune_figure([*rows, replace(ROW, checkpoint="dense/best.pt", test_accuracy=None)])
+    figure = prune_figure([*rows, replace(ROW, training="dense/best.pt", test_accuracy=None)])
     assert figure.legends[0].get_title().get_text() == "left out: 1 without accuracy"
 
 
 def test_too_many_nets_are_refused() -> None:
-    with pytest.raises(CannotDrawError, match="9 checkpoints are more than the 8"):
-        prune_figure([replace(ROW, checkpoint=str(n)) for n in range(9)])
+    with pytest.raises(CannotDrawError, match="9 trainings are more than the 8"):
+        prune_figure([replace(ROW, training=str(n)) for n in range(9)])
 
 
 def test_the_picture_says_what_it_is_of(rows: tuple[PrunedRow, ...], tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_prunings(tmp_path: Path) -> None:
     path = tmp_path / "prune.csv"
     rows = read_prunings(path)
     assert len(rows) == 20
-    assert (rows[1].checkpoint, rows[1].fraction) == ("dense/best.pt", 0.1)
+    assert (rows[1].training, rows[1].fraction) == ("dense/best.pt", 0.1)
     assert (rows[1].criterion, rows[1].scope) == ("filter-norm", "layer")
     assert rows[0].shrunk_test_accuracy is None
     assert rows[11].finetuned_test_accuracy is None

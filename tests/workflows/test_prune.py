@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import statistics
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from sparsenet.errors import ConfigError
 from sparsenet.progress import Quiet
 from sparsenet.workflows.criteria import Rule
 from sparsenet.workflows.plot import PlotOptions, plot
-from sparsenet.workflows.prune_request import labels_of, stems_of
+from sparsenet.workflows.prune_points import trainings_of
+from sparsenet.workflows.prune_request import labels_of, require_drawable, stems_of
 from sparsenet.workflows.signals import StoppedError
 from sparsenet.workflows.test import evaluate_checkpoint
 from tests.workflows.prunable import MODEL, make_model, no_drawing, pruned, rows_of
@@ -121,6 +123,30 @@ def test_several_checkpoints_are_curves_of_one_table(model: Path, tmp_path: Path
     assert alone.points[0].scores == result.points[4].scores
 
 
+def test_seeds_of_one_training_have_a_mean(tmp_path: Path) -> None:
+    nets = [
+        make_model(tmp_path / f"seed{n}" / "net.pt", seed=n, random_seed=n, display=n)
+        for n in (1, 2, 3)
+    ]
+    other = make_model(tmp_path / "other" / "net.pt", seed=4, random_seed=1, base_lr=0.5)
+    result = pruned(*nets, other, fraction="0.25,0.5", output=tmp_path / "out")
+    names = [row["training"] for row in rows_of(tmp_path / "out")[::2]]
+    assert names == ["seed1/net.pt, 3 seeds"] * 3 + ["other/net.pt"]
+    found = [100 * (p.scores["TEST"].accuracy or 0) for p in result.points[1:6:2]]
+    mean, deviation = statistics.fmean(found), statistics.stdev(found)
+    assert [line for line in result.text.splitlines() if ", 3 seeds" in line][1].split() == [
+        *("seed1/net.pt,", "3", "seeds", "0.5", f"{mean:.2f}", "±", f"{deviation:.2f}")
+    ]
+    assert result.document["points"][0]["training"] == "seed1/net.pt, 3 seeds"
+
+
+def test_a_training_has_each_seed_once() -> None:
+    solvers = [{"random_seed": seed, "base_lr": 0.1} for seed in (1, 2, 2)]
+    assert trainings_of(["a", "b", "c"], solvers) == ["a", "b", "c"]
+    assert trainings_of(["a", "b"], solvers[:2]) == ["a, 2 seeds"] * 2
+    assert trainings_of(["a", "b"], [{}, {"random_seed": 0}]) == ["a", "b"]
+
+
 @pytest.mark.parametrize("name", ["prune.csv", "prune.txt", "prune.png"])
 def test_what_is_not_its_own_is_kept(name: str, model: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
@@ -174,8 +200,9 @@ def test_names() -> None:
     assert labels_of([Path("x/a/best.pt"), Path("x/b/best.pt")]) == ["a/best.pt", "b/best.pt"]
     with pytest.raises(ConfigError, match="is given more than once"):
         labels_of([Path("a/best.pt"), Path("a/../a/best.pt")])
-    with pytest.raises(ConfigError, match="9 checkpoints are more than the 8"):
-        labels_of([Path(f"{n}.pt") for n in range(9)])
+    with pytest.raises(ConfigError, match="checkpoints of 9 trainings are more than the 8"):
+        require_drawable([*"abcdefghi"])
+    require_drawable([*"abcdefgh", *"abcdefgh"])
     assert stems_of(["a/b c.pt", "a-b/c.pt", "d/best.safetensors"]) == [
         *("1-a-b-c", "2-a-b-c", "d-best.safetensors"),
     ]
