@@ -109,8 +109,8 @@ def command(
     """Zero a rising part of each CKPT's filters or weights, without training, and measure it.
 
     How much pruning trained networks bear: the protocol of Khan & Stavness (2020). Biases and
-    normalisations stay. Writes prune.txt, prune.csv and the figure prune.png, a curve a CKPT, or of those
-    that only their seed tells apart one curve of means.
+    normalisations stay. Writes prune.txt, prune.csv and the figure prune.png, a curve a CKPT, or of
+    those that only their seed tells apart one curve of means.
 
     prune-threshold is the other baseline: it zeroes weights below a magnitude, or all but so many
     of a layer, in every layer, and can train an l0 network of the same counts from scratch.

@@ -12,15 +12,19 @@ from sparsenet.config.graph import build_graph
 from sparsenet.config.load import Configuration, load_solver
 from sparsenet.regularization.regularizers import Bridgeout
 
-CIFAR10 = Path(__file__).parents[2] / "configs" / "cifar10"
-NOISY = CIFAR10 / "bridgeout"
+CONFIGS = Path(__file__).parents[2] / "configs"
 DENSE = {
-    "vgg16": NOISY / "vgg16-weight-decay.yaml",
-    "resnet34": CIFAR10 / "resnet34.yaml",
-    "wrn-28-10": CIFAR10 / "wrn-28-10.yaml",
+    "cifar10/bridgeout/vgg16": "cifar10/bridgeout/vgg16-weight-decay",
+    "cifar10/bridgeout/resnet34": "cifar10/resnet34",
+    "cifar10/bridgeout/wrn-28-10": "cifar10/wrn-28-10",
+    "mnist/bridgeout/narrow": "mnist/narrow",
 }
-DROPOUTS = {"vgg16": 13, "resnet34": 32, "wrn-28-10": 12}
-"""One behind each rectifier of VGG16, two in each of 16 blocks, one in each of 12."""
+DROPOUTS = dict(zip(DENSE, (13, 32, 12, 5), strict=True))
+"""One behind each rectifier of VGG16 and the narrow net, two in each of 16 blocks, one in 12."""
+
+
+def solver_of(name: str) -> Configuration:
+    return load_solver(CONFIGS / f"{name}.yaml")
 
 
 def recipe(configuration: Configuration) -> dict[str, Any]:
@@ -42,8 +46,7 @@ def layers(configuration: Configuration) -> list[tuple[Any, Any]]:
 
 @pytest.mark.parametrize("name", DENSE)
 def test_the_twins_are_the_same_training_but_for_the_noise(name: str) -> None:
-    noisy, dense = load_solver(NOISY / f"{name}.yaml"), load_solver(DENSE[name])
-    dropout = load_solver(NOISY / f"{name}-dropout.yaml")
+    noisy, dense, dropout = map(solver_of, (name, DENSE[name], f"{name}-dropout"))
     assert recipe(noisy) == recipe(dense) == recipe(dropout)
     assert layers(noisy) == layers(dense) == layers(dropout)
     for twin, count in ((noisy, 0), (dense, 0), (dropout, DROPOUTS[name])):
@@ -58,6 +61,6 @@ def test_the_twins_are_the_same_training_but_for_the_noise(name: str) -> None:
 
 @pytest.mark.parametrize("name", DENSE)
 def test_the_3x3_convolutions_are_perturbed_and_nothing_else(name: str) -> None:
-    for layer, shape in weight_shapes(load_solver(NOISY / f"{name}.yaml").solver.net).values():
+    for layer, shape in weight_shapes(solver_of(name).solver.net).values():
         rule = Bridgeout(q=1.5, p=0.3, target_fraction=0.75) if shape[2:] == (3, 3) else None
         assert layer.regularization == rule

@@ -162,9 +162,12 @@ def test_a_net_for_tiny_imagenet_is_that_for_cifar10_with_more_classes(
     assert large == small + classes + other
 
 
-@pytest.mark.parametrize("name", ["vgg16", "resnet34", "wrn-28-10"])
+@pytest.mark.parametrize(
+    "name",
+    [*(f"cifar10/nets/{n}" for n in ("vgg16", "resnet34", "wrn-28-10")), "mnist/nets/narrow"],
+)
 def test_dropout_adds_no_parameter(name: str) -> None:
-    twins = [f"cifar10/nets/{name}{kind}.yaml" for kind in ("", "-dropout")]
+    twins = [f"{name}{kind}.yaml" for kind in ("", "-dropout")]
     assert len({(parameters_of(twin), multiply_accumulates_of(twin)) for twin in twins}) == 1
 
 
