@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -26,6 +26,9 @@ class Record(BaseModel):
     """A checked, frozen piece of configuration: no unknown keys, no silent conversions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    merged_before: ClassVar[tuple[str, ...]] = ()
+    """Keys of a file that are written out into others before the record is checked."""
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -156,8 +159,8 @@ def _nearest_key(record: type[Record], location: tuple[str | int, ...]) -> str:
         tagged = [member for member in records if _tag(member) == part]
         fields = [m.model_fields[part] for m in records if part in m.model_fields]
         records = tagged or [r for f in fields for r in _records(f.annotation)] or records
-    names = sorted({name for member in records for name in field_names(member)})
-    return suggested(location[-1], names)
+    names = {name for r in records for name in (*field_names(r), *r.merged_before)}
+    return suggested(location[-1], sorted(names))
 
 
 def _records(annotation: object) -> Iterator[type[Record]]:

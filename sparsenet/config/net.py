@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Union
+from typing import TYPE_CHECKING, Annotated, ClassVar, Union
 
 from pydantic import Field
 
@@ -18,6 +18,8 @@ else:
 
 class NetConfig(Record):
     """A net: its layers in the order they compute, wired by the names of their blobs."""
+
+    merged_before: ClassVar[tuple[str, ...]] = ("blocks", "defaults", "kernel_pattern")
 
     name: str = Field("net", description="the net's name, as summaries show it")
     layers: Listed[AnyLayer] = Field(min_length=1, description="the layers, in order")

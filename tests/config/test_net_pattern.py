@@ -86,6 +86,20 @@ def test_it_reaches_the_layers_of_blocks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "near"),
+    [("kernel_patern", "kernel_pattern"), ("bloks", "blocks"), ("default", "defaults")],
+)
+def test_what_is_merged_before_the_check_is_known_by_a_name_near_it(
+    key: str, near: str, tmp_path: Path
+) -> None:
+    path = solver(tmp_path, net() | {key: {}})
+    with pytest.raises(ConfigError) as error:
+        load_solver(path)
+    [line] = lines(error, tmp_path)
+    assert line.endswith(f"net.{key}: unknown key; did you mean {near!r}?")
+
+
+@pytest.mark.parametrize(
     ("given", "message"),
     [
         ("PS4", "net.kernel_pattern: there is no pattern 'PS4'; did you mean 'PS4_P4'?"),
