@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 from torch import Tensor
 
-from sparsenet.packed.model import PackedModel, PackError
+from sparsenet.packed.model import PackedModel, PackError, require_patterns
 from sparsenet.storage.encoded import Encoded, encode
 from sparsenet.storage.format import VALUE_BYTES
 from sparsenet.storage.formats import FORMATS
@@ -32,8 +32,9 @@ def held(model: PackedModel, name: str, *, roomy: bool) -> Weights:
 
     With `roomy` a weight whose float32 values, zeros and all, take at most SPARE of its packed
     bytes is held so. Raises PackError where bytes are not those of such a weight, which C would
-    read beyond; `name` is the file's.
+    read beyond, or not zero outside its kernel_pattern; `name` is the file's.
     """
+    require_patterns(model, name)
     packed = {}
     for weight, encoded in model.weights.items():
         try:

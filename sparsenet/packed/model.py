@@ -102,12 +102,13 @@ def pack(checkpoint: Checkpoint, name: str, values: Values = FLOAT32) -> PackedM
 def unpack(packed: PackedModel, name: str) -> Checkpoint:
     """The checkpoint that was packed, of its weights as the values hold them.
 
-    Raises PackError where the weights are not what they say they are, or where as float32 they
-    need more memory than there is.
+    Raises PackError where the weights are not what they say they are, are not zero where their
+    layers learn none, or as float32 need more memory than there is.
     """
     needed, free = packed.dense_bytes, psutil.virtual_memory().available
     if needed > free:
         raise PackError(f"{name}: needs {needed:,} bytes unpacked, and {free:,} are free")
+    require_patterns(packed, name)
     weights = {}
     for weight, encoded in packed.weights.items():
         try:
@@ -123,3 +124,19 @@ def unpack(packed: PackedModel, name: str) -> Checkpoint:
         packed.mean_image,
         packed.classes,
     )
+
+
+def require_patterns(packed: PackedModel, name: str) -> None:
+    """Raise PackError where a weight is not zero outside the kernel_pattern of its layer."""
+    net = from_data(packed.config, name).solver.net
+    for layer, (record, shape) in weight_shapes(net).items():
+        if (learnt := record.learnt_where(shape)) is None:
+            continue
+        weight = f"{layer}.weight"
+        try:
+            beyond = int(packed.weights[weight].decoded().masked_fill(learnt, 0).count_nonzero())
+        except ValueError as error:
+            raise PackError(f"{name}: {weight}: {error}") from None
+        if beyond:
+            words = f"{beyond:,} nonzero values outside the kernel_pattern"
+            raise PackError(f"{name}: {weight}: {words}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from sparsenet.errors import ConfigError
 from sparsenet.execution.load import EXECUTIONS, Execution, runnable
 from sparsenet.execution.weights import held
 from sparsenet.packed.file import write_packed
-from sparsenet.packed.model import PackError
+from sparsenet.packed.model import PackError, unpack
 from sparsenet.storage.encoded import encode
+from sparsenet.storage.values import FLOAT32
 from sparsenet.workflows.joined import joined_configuration
 from tests.execution.packed_nets import (
     SOLVER,
@@ -130,6 +132,19 @@ def test_kernel_patterns_are_computed_from_their_values_and_table(
         assert away(runs, net, "ip", count) < 1e-5
     if execution == "sparse":
         assert runs.resident_bytes["conv"] == model.weights["conv.weight"].nbytes
+
+
+def test_a_file_that_breaks_its_pattern_is_refused() -> None:
+    layers = (convolution("first", 8), convolution("conv", 16, kernel_pattern="PSD1_P16"))
+    model, net = packed_net(small_solver(*layers, inner_product("ip", 10)), 1.0)
+    weight = net.weights()["conv.weight"].detach().clone()
+    beyond = weight == 0
+    weight[beyond] = 0.5
+    broken = replace(model, weights=model.weights | {"conv.weight": encode(weight, FLOAT32)})
+    words = f"test: conv.weight: {int(beyond.sum())} nonzero values outside the kernel_pattern"
+    for opened in (partial(loaded, broken, "dense"), partial(unpack, broken, "test")):
+        with pytest.raises(PackError, match=f"^{words}$"):
+            opened()
 
 
 @NEEDS_COMPILER
