@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
+
 from sparsenet.solver.step import Stepper
 from sparsenet.workflows.build import Parts
 from tests.small import inner_product, net_data, parts
+
+
+class Doubles:
+    """Batches whose images are float64."""
+
+    def __init__(self, batches: Any) -> None:
+        self.batches = batches
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.batches, name)
+
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        images, labels = self.batches.batch(step)
+        return images.double(), labels
 
 
 def l0(**keys):

@@ -13,7 +13,7 @@ from sparsenet.regularization.schedule import Progress
 from sparsenet.solver.step import Stepper
 from sparsenet.workflows.build import Parts
 from tests.small import convolution, inner_product, net_data, parts
-from tests.solver.steps import l0
+from tests.solver.steps import Doubles, l0
 
 STEPS = 50
 TWICE = [{"lr_mult": 1}, {"lr_mult": 2, "decay_mult": 0}]
@@ -52,17 +52,6 @@ def mixed():
         inner_product("ip6", 10, param=[{"lr_mult": 0.5, "decay_mult": 2}]),
         batch_size=8,
     )
-
-
-class Doubles:
-    """Batches whose images are float64."""
-
-    def __init__(self, batches):
-        self.batches, self.device = batches, batches.device
-
-    def batch(self, step):
-        images, labels = self.batches.batch(step)
-        return images.double(), labels
 
 
 @dataclass
