@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -165,8 +166,12 @@ class Bar(Quiet):
             self._show(line, density, **{line["phase"].lower(): f"{100 * line['accuracy']:.2f}%"})
 
     def note(self, text: str) -> None:
-        """Write above the bar."""
-        tqdm.write(text, file=self.stream)
+        """Write above the bar; nothing where the terminal has hung up, which ends no training."""
+        try:
+            tqdm.write(text, file=self.stream)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
 
     def warn(self, text: str) -> None:
         """Write above the bar."""

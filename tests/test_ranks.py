@@ -57,13 +57,21 @@ def ignoring() -> list[float]:
     return found
 
 
+def wishes_of(stopping: Callable[[], bool], saving: Callable[[], bool]) -> list[bool]:
+    """Whether all are to stop, and to save."""
+    exchange = Exchange()
+    exchange.stopping, exchange.saving = stopping, saving
+    exchange.mean_([], torch.tensor(0.0))
+    return [exchange.stop(), exchange.save()]
+
+
 def process(rank: int, port: int, folder: Path) -> None:
     torch.set_num_threads(1)
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_PORT": str(port)}
     os.environ["MASTER_ADDR"] = "localhost"
     ranks.join()
     exchange = Exchange()
-    exchange.stopping = lambda: rank == 1
+    exchange.stopping, exchange.saving = lambda: rank == 1, lambda: rank == 0
     gradient = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).T * (rank + 1)
     loss = exchange.mean_([gradient], torch.tensor(float(rank)))
     with ranks.apart():
@@ -75,7 +83,8 @@ def process(rank: int, port: int, folder: Path) -> None:
         "in turn": ranks.in_turn(lambda: rank),
         "one fails": failure(lambda: ranks.in_turn(failing if rank else lambda: None)),
         "gathered": ranks.gathered({"rank": rank}),
-        "mean": (gradient, loss, exchange.stop()),
+        "mean": (gradient, loss, exchange.stop(), exchange.save()),
+        "unasked": wishes_of(lambda: False, lambda: rank == 1),
         "alone": alone,
         "unequal": failure(lambda: require_same(weights, 7)),
         "equal": require_same({"a.weight": torch.ones(3)}, 7),
@@ -121,9 +130,10 @@ def test_a_failure_in_one_is_one_in_all(name: str, found: list[dict[str, Any]]) 
 
 def test_gradients_and_loss_are_means_and_one_wish_stops_all(found: list[dict[str, Any]]) -> None:
     for each in found:
-        gradient, loss, stop = each["mean"]
+        gradient, loss, *wishes = each["mean"]
         assert gradient.tolist() == [[1.5, 4.5], [3.0, 6.0]]
-        assert (float(loss), stop) == (0.5, True)
+        assert (float(loss), wishes) == (0.5, [True, True])
+        assert each["unasked"] == [False, True]
 
 
 def test_weights_that_differ_in_a_bit_are_named(found: list[dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -52,7 +53,9 @@ class _LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:
+        except OSError as error:
+            if not _has_no_reader(error):
+                raise
             # Under its own name: click would end with 1, as if the run had failed.
             raise _ReaderGoneError from None
 
@@ -144,6 +147,17 @@ def _is_memory(error: Exception) -> bool:
     """Whether memory ran out; on a CPU torch says so in words only."""
     text = str(error)
     return isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text
+
+
+def _has_no_reader(error: OSError) -> bool:
+    """Whether our output failed since its pipe was closed or its terminal has hung up."""
+    if error.errno != errno.EIO:
+        return isinstance(error, BrokenPipeError)
+    try:
+        os.write(sys.stdout.fileno(), b"")  # a disk's error is none of our output's
+    except OSError:
+        return True
+    return False
 
 
 def _drop_what_cannot_be_written() -> None:

@@ -11,6 +11,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -124,7 +125,8 @@ class Ahead:
         try:
             if self._loader is None:
                 self._loader = self._started()
-            return iter(self._loader)
+            with _hangups_wait():
+                return iter(self._loader)
         except OSError as error:
             # A socket's path is in the folder of TMPDIR, and may have about a hundred characters.
             is_long = "path too long" in str(error)
@@ -161,6 +163,16 @@ class _Requests:
 
     def __iter__(self) -> Iterator[Request]:
         return iter(self.row)
+
+
+@contextmanager
+def _hangups_wait() -> Iterator[None]:
+    """In the block SIGHUP waits; for ever in processes that begin in it: it is the training's."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def default_workers() -> int:

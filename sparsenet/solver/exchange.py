@@ -17,7 +17,7 @@ class UnequalError(SparsenetError):
 
 
 class Exchange:
-    """In every update: gradients, loss and the wish to stop, all of it in one sum.
+    """In every update: gradients, loss and wishes, to stop or to save, all of it in one sum.
 
     torch's DistributedDataParallel is not used: it sums in groups of gradients that it forms anew
     after the first update, so that a resumed run would round otherwise than an undisturbed one.
@@ -26,11 +26,17 @@ class Exchange:
     def __init__(self) -> None:
         self.stopping: Callable[[], bool] = lambda: False
         """Whether this process is to stop."""
-        self._agreed = False
+        self.saving: Callable[[], bool] = lambda: False
+        """Whether it has been asked for a snapshot since the last look."""
+        self._agreed = (False, False)
 
     def stop(self) -> bool:
         """Whether to stop after this update: in all processes where it is asked of one."""
-        return self._agreed if ranks.size() > 1 else self.stopping()
+        return self._agreed[0] if ranks.size() > 1 else self.stopping()
+
+    def save(self) -> bool:
+        """Whether to save after this update: in all processes where it is asked of one."""
+        return self._agreed[1] if ranks.size() > 1 else self.saving()
 
     def mean_(self, gradients: Sequence[Tensor], loss: Tensor) -> Tensor:
         """Replace gradients by their means over the processes; the mean of the loss.
@@ -39,15 +45,16 @@ class Exchange:
         """
         if ranks.size() == 1:
             return loss
-        wish = torch.tensor([float(self.stopping())])
+        wishes = torch.tensor([float(self.stopping()), float(self.saving())])
         parts = [*gradients, loss]
         if loss.is_cuda:
             # By the CPUs: to look at it in a buffer on the GPU would be to wait for the GPU.
-            ranks.sum_(wish)
+            ranks.sum_(wishes)
         else:
-            parts.append(wish)
+            parts.append(wishes)
         buffer = ranks.sum_(torch.cat([part.flatten() for part in parts]))
-        self._agreed = bool((wish if loss.is_cuda else buffer[-1]) > 0)
+        stop, save = (wishes if loss.is_cuda else buffer[-len(wishes) :]).tolist()
+        self._agreed = stop > 0, save > 0
         means = torch.split(buffer.div_(ranks.size()), [part.numel() for part in parts])
         for gradient, mean in zip(gradients, means, strict=False):
             gradient.copy_(mean.view_as(gradient))

@@ -86,16 +86,22 @@ class Loop:
         self.best: float | None = None
         self.clock = Clock()
 
-    def run(self, listener: Listener, stopping: Callable[[], bool]) -> None:
+    def run(
+        self,
+        listener: Listener,
+        stopping: Callable[[], bool],
+        saving: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Train until max_iter, the end of the stages, or `stopping()`; may be called again.
 
-        Processes that train together stop after the same update. Raises NotFiniteError at the
+        After each update for which `saving()` there is a snapshot too. Processes that train
+        together stop and save after the same update. Raises NotFiniteError at the
         first loss that is not finite, on a GPU at the first that is shown, and rather than leave or
         have saved weights that are not finite; UnequalError where the processes' weights differ;
         DataError, with the state of the last update, but for what `stepper.spoilt` says.
         """
         config = self.config
-        self.stepper.exchange.stopping = stopping
+        self.stepper.exchange.stopping, self.stepper.exchange.saving = stopping, saving
         require_same(self.net.weights(), self.step)
         self.clock.start()
         while self.step < config.max_iter and not self.progress.finished:
@@ -127,7 +133,8 @@ class Loop:
             listener.displayed(self._line(self.step) | {"loss": float(loss)})
         self.step += 1
         listener.advanced(self)
-        if config.snapshot and self.step % config.snapshot == 0:
+        asked = self.stepper.exchange.save()
+        if asked or (config.snapshot and self.step % config.snapshot == 0):
             self._require_finite()
             listener.snapshot(self)
         return self.stepper.exchange.stop()

@@ -1,19 +1,22 @@
 """Ctrl-C and SIGTERM: the first stops the loop after its update, the second stops at once.
 
-Outside the loop, where nothing would be lost, the first ends the command.
+Outside the loop, where nothing would be lost, the first ends the command. SIGHUP has the loop save
+a snapshot and go on, as Caffe's does.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from sparsenet.errors import SparsenetError
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+_Handler = Callable[[int, FrameType | None], None]
 
 
 class StoppedError(SparsenetError):
@@ -54,15 +57,45 @@ def stop_on_signals() -> Iterator[StopRequest]:
     Outside the main thread, where Python handles no signals, nothing ever does.
     """
     request = StopRequest()
-    if not _handles_signals():
+    with _handled(_STOPPING, request.ask):
         yield request
-        return
-    before = {number: signal.signal(number, request.ask) for number in _STOPPING}
+
+
+class SnapshotRequest:
+    """Whether a snapshot has been asked for since somebody looked."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def __call__(self) -> bool:
+        """Whether to save one; who was told so is not told again."""
+        asked, self._asked = self._asked, False
+        return asked
+
+    def ask(self, _number: int, _frame: FrameType | None) -> None:
+        """Take note of a signal."""
+        self._asked = True
+
+
+@contextmanager
+def snapshot_on_hangup() -> Iterator[SnapshotRequest]:
+    """Inside the block SIGHUP sets the request, unless it was ignored before, as under nohup."""
+    request = SnapshotRequest()
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    with _handled(() if ignored else (signal.SIGHUP,), request.ask):
+        yield request
+
+
+@contextmanager
+def _handled(numbers: tuple[signal.Signals, ...], handler: _Handler) -> Iterator[None]:
+    """Inside the block a handler has the signals, in the main thread; the old ones come back."""
+    chosen = numbers if _handles_signals() else ()
+    before = {number: signal.signal(number, handler) for number in chosen}
     try:
-        yield request
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 class Ending:

@@ -31,7 +31,13 @@ from sparsenet.workflows.models import load_model
 from sparsenet.workflows.recorder import Follower, Recorder, checkpoint_of
 from sparsenet.workflows.results import Results, write_results
 from sparsenet.workflows.resume import comparable, keep_best_, restore_
-from sparsenet.workflows.signals import StoppedError, StopRequest, stop_on_signals
+from sparsenet.workflows.signals import (
+    SnapshotRequest,
+    StoppedError,
+    StopRequest,
+    snapshot_on_hangup,
+    stop_on_signals,
+)
 from sparsenet.workflows.start import find_start, open_folder
 from sparsenet.workflows.tensorboard import EventFiles, require_tensorboard
 from sparsenet.workflows.weights import fitting_mean, load_weights, take_weights
@@ -236,11 +242,12 @@ def _run(
                 stack.enter_context(closing(events))
             recorder = Recorder(parts, folder, log, display, events)
         stopping = stack.enter_context(stop_on_signals())
+        saving = stack.enter_context(snapshot_on_hangup())
         stack.callback(parts.close)
         stack.callback(display.end)
         display.begin(loop.step, parts.config.max_iter)
         try:
-            _run_loop(loop, recorder, stopping)
+            _run_loop(loop, recorder, stopping, saving)
             recorder.snapshot(loop)
             stopping.at_once = True
             for number in filter(None, ranks.gathered(stopping.signal)):
@@ -255,11 +262,13 @@ def _run(
             raise NotFiniteError(f"{error}; {kept}") from None
 
 
-def _run_loop(loop: Loop, recorder: Follower, stopping: StopRequest) -> None:
+def _run_loop(
+    loop: Loop, recorder: Follower, stopping: StopRequest, saving: SnapshotRequest
+) -> None:
     """Run it; where the data fail, save what was reached, and say so in the DataError."""
     begun = loop.step
     try:
-        loop.run(recorder, stopping)
+        loop.run(recorder, stopping, saving)
     except DataError as error:
         # Beside others this process alone cannot know whether their state is whole too.
         if loop.step == begun or loop.stepper.spoilt or ranks.size() > 1:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import warnings
 from pathlib import Path
 from tempfile import gettempdir
 
+import psutil
 import pytest
 import torch
 from hypothesis import given, settings
@@ -229,6 +231,19 @@ def test_more_workers_than_processors_are_no_warning(files):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(torch.cat([labels for _, labels in stream.sweep(2)])) == 8
+    stream.close()
+
+
+def test_a_hangup_of_the_terminal_leaves_the_processes_that_read(files, decoded):
+    options = {"transform": Transform(**AUGMENTED, mean="train"), "train": True}
+    memory, stream = pair(files, decoded, 5, 1, **options)
+    for step in range(2):
+        stream.batch(step)
+    reading = psutil.Process().children(recursive=True)
+    assert any("forkserver" in " ".join(each.cmdline()) for each in reading)
+    for each in reading:
+        each.send_signal(signal.SIGHUP)
+    assert all(same(memory.batch(step), stream.batch(step)) for step in range(2, 9))
     stream.close()
 
 

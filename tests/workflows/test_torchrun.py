@@ -178,6 +178,23 @@ def test_a_signal_stops_all_after_the_same_update(solver: Path, tmp_path: Path) 
     assert_same_losses(folder, one, DENSE)
 
 
+def test_a_hangup_of_one_has_the_first_save_and_all_go_on(solver: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "hung"
+    process = start(solver, folder, "--set=snapshot=0", "--set=max_iter=200")
+    wait_for(folder / "best.pt", process)  # of the test before the first update
+    while '"iter": 1,' not in (folder / "metrics.jsonl").read_text():
+        assert process.poll() is None
+        time.sleep(0.01)
+    workers = psutil.Process(process.pid).children()
+    [other] = [worker for worker in workers if worker.environ().get("RANK") == "1"]
+    other.send_signal(signal.SIGHUP)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert out.count("final.pt, after") == 1
+    asked, last = sorted(int(path.stem.removeprefix("iter_")) for path in folder.glob("iter_*"))
+    assert 1 < asked < last == 200
+
+
 def test_a_mistake_is_said_once_and_ends_all_with_2(solver: Path, tmp_path: Path) -> None:
     process = start(solver, tmp_path / "run", f"{BATCH}15")
     out, err = process.communicate(timeout=300)
