@@ -31,16 +31,18 @@ class Layer:
 
 
 class Convolution(Layer):
-    """y[o] = b[o] + sum over c, a, b of w[o, c, a, b] x[c, s r - p + a, s q - p + b]."""
+    """y[o] = b[o] + sum over c, a, b of w[o, c, a, b] x[c, r - p + a, q - p + b]; b if there is."""
 
     blobs = ("weight", "bias")
 
     def forward(self, x: Array) -> Array:
-        weight, pad, stride = self.values["weight"], self.keys.get("pad", 0), 1
+        weight, pad = self.values["weight"], self.keys.get("pad", 0)
         assert "stride" not in self.keys
         self.x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-        self.size = [n - weight.shape[2] + stride for n in self.x.shape[2:]]
-        y = np.zeros((len(x), len(weight), *self.size)) + self.values["bias"][:, None, None]
+        self.size = [n - weight.shape[2] + 1 for n in self.x.shape[2:]]
+        y = np.zeros((len(x), len(weight), *self.size))
+        if "bias" in self.values:
+            y += self.values["bias"][:, None, None]
         for a, b in np.ndindex(weight.shape[2:]):
             y += np.einsum("nchw,oc->nohw", self._shifted(self.x, a, b), weight[:, :, a, b])
         return y
@@ -48,7 +50,8 @@ class Convolution(Layer):
     def backward(self, dy: Array) -> Array:
         weight, pad = self.values["weight"], self.keys.get("pad", 0)
         dx = np.zeros_like(self.x)
-        self.diffs["bias"] += dy.sum((0, 2, 3))
+        if "bias" in self.values:
+            self.diffs["bias"] += dy.sum((0, 2, 3))
         for a, b in np.ndindex(weight.shape[2:]):
             x = self._shifted(self.x, a, b)
             self.diffs["weight"][:, :, a, b] += np.einsum("nohw,nchw->oc", dy, x)
@@ -171,6 +174,45 @@ class LRN(Layer):
         )
 
 
+class BatchNorm(Layer):
+    """(x - mean) / sqrt(variance + eps) over the batch; the blobs are sums, and their factor."""
+
+    eps = 1e-5
+
+    def __init__(self, **keys: Any) -> None:
+        super().__init__(**keys)
+        self.mean, self.variance, self.factor = np.zeros((3, 1))
+
+    def forward(self, x: Array) -> Array:
+        fraction, m = self.keys.get("moving_average_fraction", 0.999), x[:, 0].size
+        mean, variance = x.mean((0, 2, 3)), x.var((0, 2, 3))
+        self.mean = mean + fraction * self.mean
+        self.variance = m / (m - 1) * variance + fraction * self.variance
+        self.factor = 1 + fraction * self.factor
+        self.root = np.sqrt(variance + self.eps)[:, None, None]
+        self.y = (x - mean[:, None, None]) / self.root
+        return self.y
+
+    def backward(self, dy: Array) -> Array:
+        by_mean, by_spread = (values.mean((0, 2, 3))[:, None, None] for values in (dy, dy * self.y))
+        return (dy - by_mean - by_spread * self.y) / self.root
+
+
+class Scale(Layer):
+    """y[c] = w[c] x[c] + b[c]."""
+
+    blobs = ("weight", "bias")
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        return x * self.values["weight"][:, None, None] + self.values["bias"][:, None, None]
+
+    def backward(self, dy: Array) -> Array:
+        self.diffs["weight"] += (dy * self.x).sum((0, 2, 3))
+        self.diffs["bias"] += dy.sum((0, 2, 3))
+        return dy * self.values["weight"][:, None, None]
+
+
 class SoftmaxWithLoss:
     """-1/N sum log p(label)."""
 
@@ -184,4 +226,7 @@ class SoftmaxWithLoss:
         return (self.p - np.eye(self.p.shape[1])[self.labels]) / len(self.labels)
 
 
-LAYERS = {kind.__name__: kind for kind in (Convolution, InnerProduct, ReLU, Pooling, LRN)}
+LAYERS: dict[str, type[Layer]] = {
+    kind.__name__: kind
+    for kind in (Convolution, InnerProduct, ReLU, Pooling, LRN, BatchNorm, Scale)
+}

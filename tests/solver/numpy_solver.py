@@ -27,6 +27,8 @@ class Net:
             param = [*keys.get("param", ()), {}, {}]
             for blob, multipliers in zip(made.blobs, param, strict=False):
                 name = f"{keys['name']}.{blob}"
+                if name not in weights:
+                    continue  # bias_term is false
                 made.values[blob] = weights[name].copy()
                 self.blobs.append((made, blob, multipliers))
                 self.names.append(name)
