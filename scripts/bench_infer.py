@@ -94,7 +94,7 @@ def stored_net(case: Case, folder: Path) -> StoredNet:
                 kept = case.density.get(name, size)
             keep_largest_([blob.tensor.data], kept)
     mean = net.graphs["TRAIN"].data
-    image = torch.zeros(mean.mean_shape) if mean.transform.mean else None
+    image = torch.zeros(mean.mean_shape) if mean.transform.image_of_mean else None
     path = folder / "net.pt"
     save_checkpoint(path, Checkpoint(configuration.data, 1, net.weights(), mean_image=image))
     return open_stored(path, device="cpu")

@@ -94,12 +94,26 @@ def _shared_problems(net: NetConfig, graphs: list[Graph]) -> list[GraphProblem]:
     for graph in graphs[1:] if graphs and graphs[0].phase == "TRAIN" else []:
         _compare_parameters(graphs[0], graph, problems)
         trained, data = graphs[0].data, graph.data
-        if trained.transform.mean and data.transform.mean and data.mean_shape != trained.mean_shape:
+        if words := _mean_problem(trained, data):
             index = next(i for i, layer in enumerate(net.layers) if layer is data)
-            ours, theirs = (f"{one.mean_shape} in {one.name!r}" for one in (data, trained))
-            words = f"{ours}, but {theirs} of TRAIN, whose mean image it is; they must be alike"
-            problems[("layers", index, "transform")] = f"mean: train: the images are {words}"
+            problems[("layers", index, "transform")] = words
     return list(problems.items())
+
+
+def _mean_problem(trained: Data, data: Data) -> str | None:
+    """Why two phases cannot subtract one mean image, which is all that a checkpoint holds."""
+    means = [one.transform.image_of_mean for one in (data, trained)]
+    if None in means:
+        return None
+    is_file = trained.transform.mean_file is not None
+    if means[0] != means[1] or (is_file and data.root != trained.root):
+        words = f"of {trained.name!r} in TRAIN; a net has one mean image"
+        return f"{means[0]} is not the {means[1]} {words}"
+    if data.mean_shape == trained.mean_shape:
+        return None
+    ours, theirs = (f"{one.mean_shape} in {one.name!r}" for one in (data, trained))
+    words = f"{ours}, but {theirs} of TRAIN, whose mean image it is; they must be alike"
+    return f"{means[0]}: the images are {words}"
 
 
 def _compare_parameters(trained: Graph, graph: Graph, problems: dict[KeyPath, str]) -> None:

@@ -73,6 +73,8 @@ def _count(schema: Schema) -> str:
     low, high = schema.get("minItems", 0), schema.get("maxItems")
     if high is None:
         return f"at least {low} " if low else ""
+    if low == high:
+        return f"{low} "
     return f"{low} to {high} " if low else f"up to {high} "
 
 

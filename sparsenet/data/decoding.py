@@ -12,6 +12,7 @@ import re
 import struct
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from torch.nn.functional import interpolate
 from sparsenet.data.raw import DataError
 from sparsenet.errors import listed
 
+ColorOrder = Literal["RGB", "BGR"]
 # Pillow's limit against small files that decompress to all of the memory.
 MAX_PIXELS = 89_478_485
 # Of all that Pillow reads: for some others it starts programs, as Ghostscript for an EPS.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from sparsenet.amounts import Amount
+from sparsenet.data.decoding import ColorOrder
 from sparsenet.data.sources import (
     IMAGE_FOLDER,
+    LMDB,
     SOURCE_NAMES,
     SOURCES,
     at_home,
@@ -18,11 +20,13 @@ from sparsenet.data.sources import (
 )
 from sparsenet.data.splits import held_size, part_size
 from sparsenet.data.transforms import Transform
+from sparsenet.errors import listed
 from sparsenet.record import KeyProblem, Record
+from sparsenet.record_words import shown
 
 
 def _known(name: str) -> str:
-    if name not in SOURCES and name != IMAGE_FOLDER:
+    if name not in SOURCE_NAMES:
         raise ValueError(unknown_source(name))
     return name
 
@@ -31,13 +35,48 @@ SourceName = Annotated[
     str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(SOURCE_NAMES)})
 ]
 
-_OF_FOLDERS = ("folder", "is_color", "memory", "workers", "on_bad_image")
+
+def _check_shape(value: object) -> object:
+    sides = tuple(value) if isinstance(value, list | tuple) else ()
+    whole = all(isinstance(s, int) and not isinstance(s, bool) and s >= 1 for s in sides)
+    if not whole or len(sides) != 3:
+        raise ValueError(f"{shown(value)} is not [channels, height, width]")
+    return sides
+
+
+ImageShape = Annotated[
+    tuple[int, int, int],
+    BeforeValidator(_check_shape),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 1},
+            "minItems": 3,
+            "maxItems": 3,
+        }
+    ),
+]
+
+_SOURCES_OF = {
+    "folder": (IMAGE_FOLDER, LMDB),
+    "memory": (IMAGE_FOLDER, LMDB),
+    "workers": (IMAGE_FOLDER, LMDB),
+    "is_color": (IMAGE_FOLDER,),
+    "color_order": (IMAGE_FOLDER,),
+    "on_bad_image": (IMAGE_FOLDER,),
+    "shape": (LMDB,),
+    "download": tuple(SOURCES),
+}
+"""The keys that are not of all sources."""
 
 
 class DataOptions(Record):
     """Where the samples are, which of them are trained on, and what a batch of them is."""
 
-    source: SourceName = Field(description="the data set, or ImageFolder for one of image files")
+    source: SourceName = Field(
+        description="the data set; ImageFolder for one of image files; lmdb for one of Caffe's,"
+        " read as it is"
+    )
     root: str | None = Field(
         None,
         description="the folder of all data sets; left out: SPARSENET_DATA, or else sparsenet in"
@@ -46,24 +85,35 @@ class DataOptions(Record):
     folder: str | None = Field(
         None,
         description="for ImageFolder: the set's folder below root, which holds train and val (or"
-        " test) with a folder a class; left out: root itself",
+        " test) with a folder a class; left out: root itself. For lmdb: the folder below root that"
+        " holds data.mdb",
+    )
+    shape: ImageShape | None = Field(
+        None,
+        description="for lmdb: [channels, height, width] of the images as they are stored; left"
+        " out: those of the first record, which is looked at",
     )
     download: bool = Field(True, description="fetch the files where they are not in the folder")
     is_color: bool = Field(
         True, description="for ImageFolder: three channels, red, green and blue; false: one, grey"
     )
+    color_order: ColorOrder = Field(
+        "RGB",
+        description="for ImageFolder: the order of the three channels that the net sees, and in"
+        " which mean_value, std and mean images are; Caffe's nets were trained on BGR",
+    )
     memory: Literal["auto", "yes", "no"] = Field(
         "auto",
-        description="for ImageFolder: yes decodes the images once, for which resize is [height,"
-        " width], and holds them; no reads them anew for each batch; auto holds them where resize"
-        " allows it and they take at most half of the memory that is free. The batches are the"
-        " same",
+        description="for ImageFolder and lmdb: yes decodes the images once and holds them, for"
+        " which those of an ImageFolder need resize: [height, width]; no reads them anew for each"
+        " batch; auto holds them where that can be and they take at most half of the memory that is"
+        " free. The batches are the same",
     )
     workers: int | None = Field(
         None,
         ge=0,
-        description="for ImageFolder: processes that read images ahead where they are not held;"
-        " left out: one a processor, at most 8; 0: none",
+        description="for ImageFolder and lmdb: processes that read images ahead where they are not"
+        " held; left out: one a processor, at most 8; 0: none",
     )
     on_bad_image: Literal["error", "skip"] = Field(
         "error",
@@ -104,10 +154,17 @@ class DataOptions(Record):
         for key in ("root", "folder"):
             if getattr(self, key) == "":
                 raise KeyProblem(key, "is empty: name the folder, or leave it out")
+        for key, sources in _SOURCES_OF.items():
+            if key in self.model_fields_set and self.source not in sources:
+                raise KeyProblem(key, _not_for(key, self.source, sources))
+        if self.source in SOURCES:
+            self._check_published()
+        elif self.memory == "yes" and self.workers is not None:
+            raise KeyProblem("workers", "has no effect with memory: yes")
         if self.source == IMAGE_FOLDER:
             self._check_folder()
-        else:
-            self._check_published()
+        elif self.source == LMDB:
+            self._check_lmdb()
         try:
             self.transform.output_shape(self._stored_shape)
         except ValueError as error:
@@ -116,21 +173,22 @@ class DataOptions(Record):
 
     def _check_folder(self) -> None:
         """Nothing is read to check a configuration: what depends on the files is not known yet."""
-        if "download" in self.model_fields_set:
-            raise KeyProblem("download", f"is not for source {IMAGE_FOLDER}, which only reads")
-        if self.memory == "yes" and self.workers is not None:
-            raise KeyProblem("workers", "has no effect with memory: yes")
+        if "color_order" in self.model_fields_set and not self.is_color:
+            raise KeyProblem("color_order", "has no effect with is_color: false")
         if self.transform.exact_size is None:
             needs = "needs transform.resize: [height, width], that all images be of one size"
             if self.memory == "yes":
                 raise KeyProblem("memory", f"yes {needs}")
-            if self.transform.mean:
-                raise KeyProblem("transform", f"mean: train {needs}")
+            if mean := self.transform.image_of_mean:
+                raise KeyProblem("transform", f"{mean} {needs}")
+
+    def _check_lmdb(self) -> None:
+        if self.folder is None:
+            raise KeyProblem("folder", "is missing: name the folder of the LMDB")
+        if self.shape is None:
+            raise KeyProblem("shape", "is missing: give [channels, height, width] of the images")
 
     def _check_published(self) -> None:
-        for key in _OF_FOLDERS:
-            if key in self.model_fields_set:
-                raise KeyProblem(key, f"is only for source {IMAGE_FOLDER}")
         left = SOURCES[self.source].train
         if self.batch_size > left:
             raise KeyProblem("batch_size", f"{self.batch_size} is more than the {left} samples")
@@ -146,8 +204,11 @@ class DataOptions(Record):
     @property
     def _stored_shape(self) -> tuple[int, int, int]:
         """An image's (channels, height, width) before the transform, as far as that matters."""
-        if self.source != IMAGE_FOLDER:
+        if self.source in SOURCES:
             return SOURCES[self.source].shape
+        if self.source == LMDB:
+            assert self.shape is not None, "it is checked first"
+            return self.shape
         return self.transform.least_shape(3 if self.is_color else 1)
 
     @property
@@ -160,11 +221,25 @@ class DataOptions(Record):
         return root if self.folder is None else root / at_home(Path(self.folder), "folder")
 
     @property
+    def mean_path(self) -> Path | None:
+        """The file of `mean_file`, below `root`. Raises ConfigError as data_folder does."""
+        if self.transform.mean_file is None:
+            return None
+        root = data_folder(None if self.root is None else Path(self.root))
+        return root / at_home(Path(self.transform.mean_file), "mean_file")
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """The images' (channels, height, width) as the net sees them, without reading any."""
         return self.transform.output_shape(self._stored_shape)
 
     @property
     def mean_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of a mean image of `mean: train`: of the resized images."""
+        """(channels, height, width) of the mean image: of the images after `resize`."""
         return self.transform.stored_shape(self._stored_shape)
+
+
+def _not_for(key: str, source: str, sources: tuple[str, ...]) -> str:
+    if key == "download":
+        return f"is not for source {source}, which only reads"
+    return f"is only for source {listed(sources)}"

@@ -1,7 +1,7 @@
 """The data sources by name: what is known of each before it is read, and reading it.
 
 A new source is a function that returns a part's images and labels, and its line in SOURCES.
-ImageFolder, of which nothing is known beforehand, is opened in `sets.py`.
+ImageFolder and lmdb, of which nothing is known beforehand, are opened in `sets.py`.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ SOURCES = {
     "digits": Source((1, 8, 8), 10, 1797 - TEST_SAMPLES, TEST_SAMPLES, _digits),
     **{name: Source(*sizes, partial(read_published, name)) for name, sizes in _SIZES.items()},
 }
-IMAGE_FOLDER = "ImageFolder"
-SOURCE_NAMES = (*SOURCES, IMAGE_FOLDER)
+IMAGE_FOLDER, LMDB = "ImageFolder", "lmdb"
+SOURCE_NAMES = (*SOURCES, IMAGE_FOLDER, LMDB)
 
 
 def data_folder(root: Path | None = None) -> Path:

@@ -62,6 +62,12 @@ class Transform(Record):
         description="train: subtract the mean image of the samples trained on, before a bootstrap;"
         " checkpoints hold it",
     )
+    mean_file: str | None = Field(
+        None,
+        min_length=1,
+        description="a .binaryproto of Caffe's, below root: subtract the mean image it holds, of"
+        " the images as they are before the crop; checkpoints hold it",
+    )
     std: OneOrMany[Annotated[float, Field(gt=0)]] | None = Field(
         None,
         description="divides the pixels less their mean, in their own unit 0..255: one number, or"
@@ -82,8 +88,10 @@ class Transform(Record):
 
     @model_validator(mode="after")
     def _one_mean(self) -> Transform:
-        if self.mean is not None and self.mean_value is not None:
-            raise KeyProblem("mean", "excludes mean_value: give one of them")
+        keys = ("mean_value", "mean", "mean_file")
+        given = [key for key in keys if getattr(self, key) is not None]
+        if len(given) > 1:
+            raise KeyProblem(given[1], f"excludes {given[0]}: give one of them")
         return self
 
     @model_validator(mode="after")
@@ -91,6 +99,13 @@ class Transform(Record):
         if self.pad and self.crop_size is None:
             raise KeyProblem("pad", "needs crop_size, the side of what is cut from padded images")
         return self
+
+    @property
+    def image_of_mean(self) -> str | None:
+        """What names the mean image that is subtracted, as it is written; None: none is."""
+        if self.mean_file is not None:
+            return f"mean_file: {self.mean_file}"
+        return None if self.mean is None else f"mean: {self.mean}"
 
     @property
     def exact_size(self) -> tuple[int, int] | None:

@@ -13,7 +13,7 @@ from sparsenet.data.windows import centre
 from sparsenet.exports.inference import ExportError, Inference
 
 _KEYS = ("resize", "crop_size", "mean_value", "scale", "std")
-"""The keys of a transform that act in tests; `mean` has a fact of its own."""
+"""The keys of a transform that act in tests; a mean image is a fact of its own."""
 
 _SEED = 20140
 
@@ -51,11 +51,11 @@ def _transform(inference: Inference) -> dict[str, Any]:
 
 
 def mean_image(inference: Inference) -> Tensor | None:
-    """The mean image, (channels, height, width) before the crop, that `mean: train` subtracts.
+    """The mean image, (channels, height, width) before the crop, that is subtracted.
 
     Raises ExportError where the checkpoint holds none, or one of another shape.
     """
-    if not inference.data.transform.mean:
+    if inference.data.transform.image_of_mean is None:
         return None
     mean, shape = inference.checkpoint.mean_image, inference.data.mean_shape
     if mean is None or tuple(mean.shape) != shape:

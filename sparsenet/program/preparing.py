@@ -49,11 +49,11 @@ def preparing(data: Data, mean_image: Tensor | None) -> Preparing:
     factors = factor if isinstance(factor, float) else factor.numpy().reshape(-1)
     means = transform.channel_means(channels)
     values = np.zeros(channels, np.float32) if means is None else means.numpy().reshape(-1)
-    if transform.mean:
+    is_image = transform.image_of_mean is not None
+    if is_image:
         if mean_image is None:
             raise ConfigError(f"{data.name}: the mean image that is subtracted is not known")
         values = mean_image.float().cpu().numpy().reshape(-1)
-    is_image = transform.mean is not None
     return Preparing(
         stored,
         data.image_shape,

@@ -258,7 +258,7 @@ def _others(net: NetConfig) -> list[tuple[str, int, int]]:
     """
     graph, _ = build_graph(net, "TRAIN")
     assert graph is not None, "a checked net has a TRAIN graph"
-    mean = prod(graph.data.mean_shape) if graph.data.transform.mean else 0
+    mean = prod(graph.data.mean_shape) if graph.data.transform.image_of_mean else 0
     return [(graph.data.name, 0, mean)] * bool(mean) + [
         (
             node.layer.name,

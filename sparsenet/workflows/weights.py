@@ -59,7 +59,7 @@ def fitting_mean(given: GivenWeights | None, net: NetConfig) -> tuple[Tensor | N
     graph, _ = build_graph(net, "TRAIN")
     assert graph is not None, "a checked net has its data"
     had, needed = tuple(given.mean_image.shape), graph.data.mean_shape
-    if had == needed or not graph.data.transform.mean:
+    if had == needed or graph.data.transform.image_of_mean is None:
         return given.mean_image, []
     words = f"that of {given.path} is {_by(had)}, and the images are {_by(needed)}"
     return None, [f"Mean image computed anew: {words}"]
