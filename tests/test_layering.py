@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "tables": "",
     "layout": "",
     "ranks": "errors",
-    "caffe": "errors files",
+    "caffe": "errors record_words files",
     "regularization": "errors record record_words amounts",
     "storage": "errors tables",
     "data": "errors record record_words files amounts layout caffe",

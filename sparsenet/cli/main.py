@@ -34,6 +34,7 @@ _COMMANDS = {
     "plot": "figures of what searches, sweeps and runs have written",
     "report": "bind a run or study into one HTML page",
     "export": "write a trained network for other programs to run: as ONNX, or as C",
+    "import-caffe": "write a solver or network of Caffe's as files of ours",
     "schema": "print the JSON Schema of solver, net or sweep files",
 }
 

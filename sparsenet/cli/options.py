@@ -128,6 +128,18 @@ def numbers(
     return tuple(dict.fromkeys(map(int, value.split(","))))
 
 
+def image_shape(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[int, ...] | None:
+    """Three whole numbers above 0: channels, height and width."""
+    if value is None:
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,8}(,[1-9]\d{0,8}){2}", value):
+        words = f"{value!r} is not channels, height and width, such as 3,227,227"
+        raise click.BadParameter(words, ctx, param)
+    return tuple(map(int, value.split(",")))
+
+
 def print_json(document: object) -> None:
     """Print a document as indented JSON on stdout."""
     click.echo(json.dumps(document, indent=1))

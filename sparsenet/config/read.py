@@ -184,21 +184,23 @@ class _Walk:
 
 def write_yaml(data: object) -> str:
     """Plain data as YAML that `read_yaml` reads back unchanged, keys in their order."""
-    return yaml.dump(data, Dumper=_CoreDumper, sort_keys=False, allow_unicode=True, width=100)
+    return yaml.dump(data, Dumper=CoreDumper, sort_keys=False, allow_unicode=True, width=100)
 
 
-class _CoreDumper(yaml.SafeDumper):
+class CoreDumper(yaml.SafeDumper):
     """SafeDumper that quotes just what the core schema would not read as text."""
 
     yaml_implicit_resolvers = _CoreLoader.yaml_implicit_resolvers
 
     def ignore_aliases(self, data: object) -> bool:
+        """Always: what stands twice in the data is written twice."""
         return True
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
+        """A text plain where that reads back as text, else in quotes."""
         # To PyYAML these are line breaks, which only double quotes keep.
         style = '"' if any(c in text for c in "\x85\u2028\u2029") else None
         return self.represent_scalar(f"{_TAG}str", text, style)
 
 
-_CoreDumper.add_representer(str, _CoreDumper.represent_text)
+CoreDumper.add_representer(str, CoreDumper.represent_text)

@@ -138,11 +138,14 @@ class SolverConfig(Record):
 NOT_TRAJECTORY = ("display", "snapshot", "snapshot_keep", "snapshot_prefix", "solver_mode")
 
 
+_POLICY_KEYS = {name: policy.keys for name, policy in LR_POLICIES.items()}
+
+
 def usage_problems(data: dict[str, Any]) -> list[tuple[KeyPath, str]]:
     """Keys that the chosen lr_policy or type needs and lacks, or has and does not use."""
     problems = [
-        *_usage(data, "lr_policy", "fixed", {n: p.keys for n, p in LR_POLICIES.items()}, True),
-        *_usage(data, "type", "SGD", {n: u.keys for n, u in UPDATES.items()}, False),
+        *unused_keys(data),
+        *_missing(data, "lr_policy", "fixed", _POLICY_KEYS),
     ]
     gamma, policy = data.get("gamma"), data.get("lr_policy")
     falls = policy in ("step", "exp", "inv", "multistep")
@@ -152,18 +155,33 @@ def usage_problems(data: dict[str, Any]) -> list[tuple[KeyPath, str]]:
     return problems
 
 
-def _usage(
-    data: dict[str, Any], chooser: str, default: str, keys: dict[str, tuple[str, ...]], needed: bool
+def unused_keys(data: dict[str, Any]) -> list[tuple[KeyPath, str]]:
+    """Keys that the chosen lr_policy or type has and does not use."""
+    return [
+        *_unused(data, "lr_policy", "fixed", _POLICY_KEYS),
+        *_unused(data, "type", "SGD", {name: update.keys for name, update in UPDATES.items()}),
+    ]
+
+
+def _unused(
+    data: dict[str, Any], chooser: str, default: str, keys: dict[str, tuple[str, ...]]
 ) -> list[tuple[KeyPath, str]]:
     chosen = data.get(chooser, default)
     if not isinstance(chosen, str) or chosen not in keys:
         return []
     problems: list[tuple[KeyPath, str]] = []
     for key in dict.fromkeys(key for used in keys.values() for key in used):
-        users = [name for name, used in keys.items() if key in used]
         if key in data and key not in keys[chosen]:
+            users = [name for name, used in keys.items() if key in used]
             words = f"is not used by {chooser} {chosen}, only by {', '.join(users)}"
             problems.append(((key,), words))
-        elif needed and key in keys[chosen] and data.get(key) is None:
-            problems.append(((key,), f"is missing; {chooser} {chosen} needs it"))
     return problems
+
+
+def _missing(
+    data: dict[str, Any], chooser: str, default: str, keys: dict[str, tuple[str, ...]]
+) -> list[tuple[KeyPath, str]]:
+    chosen = data.get(chooser, default)
+    needed = keys.get(chosen, ()) if isinstance(chosen, str) else ()
+    words = f"is missing; {chooser} {chosen} needs it"
+    return [((key,), words) for key in needed if data.get(key) is None]

@@ -73,10 +73,14 @@ def describe(path: Path, phase: Phase = "TRAIN", overrides: Sequence[str] = ()) 
 
     Raises ConfigError, also where the net has no data for the phase, or CheckpointError.
     """
-    net = _net_of(path, overrides)
+    return described(_net_of(path, overrides), phase, str(path))
+
+
+def described(net: NetConfig, phase: Phase, name: str) -> DescribedNet:
+    """A phase of a checked net that is from `name`. Raises ConfigError where it has no data."""
     graph, problems = build_graph(net, phase)
     if graph is None:
-        raise ConfigError(f"{path}: {problems[0][1]}")
+        raise ConfigError(f"{name}: {problems[0][1]}")
     data = graph.data
     shapes = data.output_shapes(())
     layers = [

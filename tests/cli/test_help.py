@@ -78,6 +78,7 @@ def test_the_group_lists_every_command(capsys: pytest.CaptureFixture[str]) -> No
             "plot",
             "report",
             "export",
+            "import-caffe",
             "schema",
         }
     )

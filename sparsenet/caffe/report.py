@@ -1,0 +1,73 @@
+"""What an import has to say of the file it reads: what is wrong, and what it did not take over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sparsenet.errors import ConfigError, Problem
+
+_NAMED = 3
+"""Layers that a warning names before it only counts the others."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of a file, counted from 1; without a line, a binary file."""
+
+    file: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+
+@dataclass
+class Report:
+    """Collects both, and notes that are no loss: what to point a Data layer at."""
+
+    problems: list[tuple[Place, str, str]] = field(default_factory=list)
+    left_out: list[tuple[Place, str, str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def refuse(self, place: Place, key: str, message: str) -> None:
+        """The file cannot be imported for this."""
+        self.problems.append((place, key, message))
+
+    def leave_out(self, place: Place, owner: str, key: str, message: str) -> None:
+        """A key of a layer, or of the solver where `owner` is empty, that is not carried over."""
+        self.left_out.append((place, owner, key, message))
+
+    def note(self, text: str) -> None:
+        """Something to know or to do, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def raise_problems(self, others: Iterable[Problem] = ()) -> None:
+        """Raise ConfigError with every problem, file after file and by their lines; `others` last.
+
+        Returns where there are none.
+        """
+        files = {place.file: None for place, _, _ in self.problems}
+        ranks = {name: rank for rank, name in enumerate(files)}
+        ordered = sorted(self.problems, key=lambda it: (ranks[it[0].file], it[0].line or 0))
+        problems = [*(Problem(str(place), *words) for place, *words in ordered), *others]
+        if problems:
+            raise ConfigError(problems)
+
+    def warnings(self) -> list[str]:
+        """A line for all that was left out for one reason, with the place of its first."""
+        alike: dict[tuple[str, str, str], list[tuple[Place, str]]] = {}
+        for place, owner, key, message in self.left_out:
+            alike.setdefault((place.file, key, message), []).append((place, owner))
+        return [
+            str(Problem(str(found[0][0]), _owners(owner for _, owner in found) + key, message))
+            for (_, key, message), found in alike.items()
+        ]
+
+
+def _owners(names: Iterable[str]) -> str:
+    """The layers before a key: `conv1, conv2 and 3 more: `."""
+    different = [name for name in dict.fromkeys(names) if name]
+    more = f" and {len(different) - _NAMED} more" if len(different) > _NAMED else ""
+    return f"{', '.join(different[:_NAMED])}{more}: " if different else ""
