@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "program": "errors files storage data layers config net",
     "archive": "errors",
     "checkpoint": "errors files archive",
-    "foreign": "errors archive",
+    "foreign": "errors archive caffe",
     "packed": "errors files storage checkpoint config",
     "execution": "errors files layout storage data layers config program packed",
     "run_folder": "errors files",

@@ -22,7 +22,8 @@ from sparsenet.workflows.train import TrainOptions, dry_run, train
     "--weights",
     type=options.FILE,
     metavar="FILE",
-    help="Start from the weights of a checkpoint, a torch state dict or a safetensors file.",
+    help="Start from the weights of a checkpoint, a torch state dict, a safetensors file or a "
+    "caffemodel.",
 )
 @click.option("--resume", metavar="CKPT|auto", help="Go on from a snapshot; auto: the newest.")
 @options.overrides

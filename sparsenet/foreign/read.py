@@ -1,4 +1,4 @@
-"""Weights that others trained: torch state dicts and safetensors files, as plain tensors.
+"""Weights that others trained, as plain tensors: torch state dicts, safetensors, Caffe's files.
 
 What a file holds is told by its first bytes, not by its suffix.
 """
@@ -16,6 +16,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from sparsenet.archive import ArchiveError, open_archive
+from sparsenet.caffe.blobs import is_caffe
+from sparsenet.caffe.weights import read_weights
 from sparsenet.errors import SparsenetError
 from sparsenet.foreign.legacy import read_legacy
 from sparsenet.foreign.names import our_names
@@ -44,14 +46,18 @@ class ForeignWeights:
 
 
 def read_foreign(path: Path) -> ForeignWeights:
-    """Read a torch state dict, in a zip archive or torch's old format, or a safetensors file.
+    """Read a torch state dict, in a zip archive or torch's old format, a safetensors file, or the
+    trained blobs of a .caffemodel, binary or HDF5.
 
     No code in the file is run, and the tensors take no more memory than four times what the file
-    takes on the disk (all become float32, and bytes grow most). Raises ForeignError: none of these,
-    cut off or damaged, larger than its file, more than tensors by name, or values that are not
-    finite.
+    takes on the disk (all become float32, and bytes grow most). Raises ForeignError, and CaffeError
+    for a file of Caffe's: none of these, cut off or damaged, larger than its file, more than
+    tensors by name, or values that are not finite. ConfigError where a file of Caffe's needs the
+    extra.
     """
     try:
+        if _is_caffe(path):
+            return ForeignWeights(read_weights(path), None)
         tensors = _state_dict(_content(path))
         return _taken(tensors, path.stat().st_size)
     except ArchiveError as error:
@@ -60,6 +66,13 @@ def read_foreign(path: Path) -> ForeignWeights:
         raise ForeignError(f"{path}: {error}{remedy if pickled else ''}") from None
     except OSError as error:
         raise ForeignError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _is_caffe(path: Path) -> bool:
+    """Whether it begins as Caffe's files do, which some safetensors files do by their length."""
+    with path.open("rb") as stream:
+        start = stream.read(9)
+    return not (start[4:8] == bytes(4) and start[8:] == b"{") and is_caffe(path)
 
 
 def _content(path: Path) -> Any:
@@ -75,7 +88,7 @@ def _content(path: Path) -> Any:
         return open_archive(path)
     if start[:1] == b"\x80":
         return read_legacy(path)
-    kinds = "a sparsenet checkpoint, a torch state dict or a safetensors file"
+    kinds = "a sparsenet checkpoint, a torch state dict, a safetensors file or a caffemodel"
     raise ArchiveError(f"not {kinds}" if start else "the file is empty")
 
 

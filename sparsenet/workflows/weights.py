@@ -36,10 +36,10 @@ class GivenWeights:
 
 
 def load_weights(path: Path) -> GivenWeights:
-    """Read a checkpoint or packed model of ours, a torch state dict or a safetensors file.
+    """Read a checkpoint or packed model of ours, or what `read_foreign` reads.
 
     No code in the file is run. Raises ConfigError where there is no such file, CheckpointError,
-    PackError and ForeignError.
+    PackError, ForeignError and CaffeError.
     """
     if is_model(path):
         checkpoint = load_model(path)

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sparsenet.foreign.read import ForeignError, read_foreign
+from tests.caffe.files import blob, layer, write_hdf5, write_net
 from tests.foreign.files import EVERY, TORCH, Save, refusal, save_legacy, save_zip
 
 
@@ -104,6 +105,35 @@ def test_it_has_memory_of_its_own(path: Path) -> None:
         assert torch.equal(weight, torch.ones(50))
 
 
+def test_a_caffemodel_is_known_by_its_content(path: Path) -> None:
+    weight = torch.randn(4, 2, 3, 3)
+    write_net(path, layer("a.b/conv", "Convolution", blob(weight)))
+    write_hdf5(path.with_name("h5"), {"a.b/conv": [weight]})
+    for file in (path, path.with_name("h5")):
+        found = read_foreign(file)
+        assert found.net is None
+        assert found.weights.keys() == {"a.b/conv.weight"}
+        assert torch.equal(found.weights["a.b/conv.weight"], weight)
+
+
+def test_a_caffemodel_that_begins_as_a_safetensors_file_would_is_read(path: Path) -> None:
+    """A net of four letters whose first layer takes 123 bytes: the ninth byte is `{`."""
+    data = layer("d" * 115, "Data")
+    write_net(path, data, layer("ip", "InnerProduct", blob(torch.ones(2, 3))), name="lene")
+    assert path.read_bytes()[8:9] == b"{"
+    assert read_foreign(path).weights["ip.weight"].tolist() == [[1] * 3] * 2
+
+
+@pytest.mark.parametrize("length", [0x0A, 0x12, 0x1A, 0x20, 0x42])
+def test_a_safetensors_file_that_begins_as_a_caffemodel_would_is_read(
+    length: int, path: Path
+) -> None:
+    header = b'{"a.w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    header = header.ljust(0x100 + length)
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0\x80?")
+    assert read_foreign(path).weights["a.w"].tolist() == [1]
+
+
 # What is refused
 
 
@@ -131,7 +161,7 @@ def test_damaged_anywhere_it_ends_in_one_line_or_well(save: Save, path: Path) ->
 
 
 def test_what_is_no_file_of_weights_says_what_is_needed(path: Path) -> None:
-    kinds = "not a sparsenet checkpoint, a torch state dict or a safetensors file"
+    kinds = "not a sparsenet checkpoint, a torch state dict, a safetensors file or a caffemodel"
     for start, words in (
         (b"", "the file is empty"),
         (b"\x89PNG\r\n\x1a\n\0", kinds),

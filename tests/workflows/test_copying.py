@@ -65,3 +65,36 @@ def test_every_blob_of_another_shape_is_named_and_nothing_is_copied():
     )
     for name, weight in net.weights().items():
         assert torch.equal(weight, before[name])
+
+
+def normalised(kind):
+    return net_data({"name": "bn", "type": kind}, inner_product("ip", 10))
+
+
+@pytest.mark.parametrize("factor", [0.0, 999.0])
+def test_caffes_sums_become_averages_where_the_net_has_these(factor):
+    net = parts(normalised("BatchNormScale")).net
+    sums = {"bn.mean": torch.tensor([3.0]), "bn.variance": torch.tensor([5.0])}
+    copied = copy_weights(net, {**sums, "bn.factor": torch.tensor([factor])})
+    assert copied == {"copied": ["bn"], "fresh": ["bn.weight", "bn.bias", "ip"], "unused": []}
+    for name, tensor in sums.items():
+        expected = tensor / factor if factor else torch.zeros(1)
+        torch.testing.assert_close(net.weights()[name], expected)
+
+
+def test_averages_are_the_sums_of_one_batch_where_the_net_has_these():
+    net = parts(normalised("BatchNorm")).net
+    averages = {"bn.mean": torch.tensor([3.0]), "bn.variance": torch.tensor([5.0])}
+    copy_weights(net, averages)
+    assert net.weights()["bn.factor"].tolist() == [1]
+    net.eval()
+    images = torch.rand(4, 1, 8, 8)
+    found = net.compute(images, torch.zeros(4, dtype=torch.int64), "TEST")[1]["bn"]
+    torch.testing.assert_close(found, (images - 3) / (5 + 1e-5) ** 0.5)
+
+
+def test_caffes_sums_stay_as_they_are_in_caffes_layer():
+    net = parts(normalised("BatchNorm")).net
+    sums = {f"bn.{name}": torch.rand(1) for name in ("mean", "variance", "factor")}
+    copy_weights(net, sums)
+    assert all(torch.equal(net.weights()[name], tensor) for name, tensor in sums.items())

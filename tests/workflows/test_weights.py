@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from sparsenet.caffe.wire import CaffeError
 from sparsenet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from sparsenet.config.read import write_yaml
 from sparsenet.errors import ConfigError
@@ -20,6 +21,7 @@ from sparsenet.run_folder import RunFolder
 from sparsenet.workflows.budget import Promise
 from sparsenet.workflows.train import TrainOptions, dry_run, train
 from sparsenet.workflows.weights import GivenWeights, load_weights, take_weights
+from tests.caffe.files import blob, layer, write_hdf5, write_net
 from tests.small import convolution, inner_product, net_data, parts
 
 SHAPES = {"conv.weight": (4, 1, 3, 3), "conv.bias": (4,), "fc.weight": (10, 144), "fc.bias": (10,)}
@@ -98,7 +100,7 @@ def test_a_file_of_another_net_or_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no layer of its net is in this one"):
         tuned(no_data, path)  # before the data are asked for
     path.write_bytes(b"GIF89a")
-    with pytest.raises(ForeignError, match="not a sparsenet checkpoint, a torch state dict or"):
+    with pytest.raises(ForeignError, match="not a sparsenet checkpoint, a torch state dict, a"):
         tuned(solver(tmp_path), path)
     assert not (tmp_path / "run").exists()
 
@@ -193,3 +195,24 @@ def test_a_checkpoint_is_told_from_a_state_dict_by_its_content(
     torch.save({"format": "another", "weights": state()}, renamed)
     with pytest.raises(ForeignError, match="'format' is of type str"):
         load_weights(renamed)
+
+
+def test_caffes_files_are_taken_by_layer_name(tmp_path: Path) -> None:
+    held = state() | {"conv.weight": torch.zeros(4, 1, 3, 3)}
+    conv, fc = ([held[f"{name}.weight"], held[f"{name}.bias"]] for name in ("conv", "fc"))
+    binary, hdf5 = tmp_path / "net.caffemodel", tmp_path / "net.caffemodel.h5"
+    write_hdf5(hdf5, {"conv": conv, "old": fc})
+    write_net(
+        binary,
+        layer("conv", "Convolution", *map(blob, conv)),
+        layer("old", "InnerProduct", *map(blob, fc)),
+    )
+    for path in (binary, hdf5):
+        checkpoint, told = tuned(solver(tmp_path), path)
+        assert torch.equal(checkpoint.weights["conv.bias"], held["conv.bias"])
+        assert not torch.equal(checkpoint.weights["fc.bias"], held["fc.bias"])
+        weights = [line for line in told if line.startswith("Weights")]
+        assert weights == ["Weights copied: conv", "Weights fresh: fc", "Weights unused: old"]
+    binary.write_bytes(binary.read_bytes()[:-9])
+    with pytest.raises(CaffeError, match=r"net\.caffemodel: the file is cut off or damaged"):
+        tuned(solver(tmp_path), binary)
