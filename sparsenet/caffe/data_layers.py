@@ -56,6 +56,10 @@ class Images:
         """Tell what to point the layer at."""
         self.layer.report.note(f"{self.name}: {text}")
 
+    def refuse(self, key: str, why: str) -> None:
+        """Report that the shape of the images is not known, on which all others depend."""
+        self.layer.refuse(key, why, is_lack=True)
+
     def there(self, name: str) -> str:
         """The whole path of a file that is there, else its name as it was written."""
         found = self.look.find(name) if name else None
@@ -114,7 +118,7 @@ def _image_data(images: Images) -> Keys:
         shape = images.look.shape or _mean_shape(images, transform)
         if shape is None:
             words = "the images have no size without new_height and new_width"
-            images.layer.refuse("image_data_param", f"{words}; {_GIVE_SHAPE}")
+            images.refuse("image_data_param", f"{words}; {_GIVE_SHAPE}")
         else:
             transform = {"resize": list(shape[1:]), **transform}
     listed = f"the list {fields.value('source')} is not read"
@@ -131,7 +135,7 @@ def _hdf5_data(images: Images) -> Keys:
     source, shuffle = fields.value("source"), fields.value("shuffle")
     shape = images.look.shape
     if shape is None:
-        images.layer.refuse("hdf5_data_param", f"{source!r}: {_SHAPE_UNKNOWN}; {_GIVE_SHAPE}")
+        images.refuse("hdf5_data_param", f"{source!r}: {_SHAPE_UNKNOWN}; {_GIVE_SHAPE}")
     made = _placeholder(images, f"HDF5 files {source}", shape, fields.value("batch_size"))
     return {**made, **images.shuffle(shuffle)}
 
@@ -171,7 +175,7 @@ def _from_shapes(images: Images, origin: str, shapes: Sequence[Sequence[int]]) -
         key = next(iter(images.layer.inner)).prefix.rstrip(".")
         given = " x ".join(map(str, first)) or "none"
         words = f"the shape {given} is not that of images: batch, channels, height and width"
-        images.layer.refuse(key, words)
+        images.refuse(key, words)
         return {}
     return _placeholder(images, origin, images.look.shape or first[1:], first[0])
 
@@ -235,7 +239,7 @@ def _stored_shape(images: Images, source: str, transform: Keys) -> Shape | None:
         known = (channels, side, side)
     if known is None:
         words = f"source {source!r} is not here, so {_SHAPE_UNKNOWN}; {_GIVE_SHAPE}"
-        images.layer.refuse("data_param", words)
+        images.refuse("data_param", words)
     return known
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sparsenet.caffe.converters import Keys
 from sparsenet.caffe.data_layers import DATA_LAYERS
-from sparsenet.caffe.net import Converted, Keys, unused
+from sparsenet.caffe.net import Converted, unused
 from sparsenet.caffe.nets import Chosen
 from sparsenet.caffe.report import Report
 
@@ -49,5 +50,6 @@ def add_loss(net: Converted, report: Report) -> None:
 
 def _top(layer: Keys) -> str:
     """The first blob that a layer writes."""
-    tops = layer.get("top", layer["name"])
-    return tops if isinstance(tops, str) else tops[0]
+    tops = layer["top"] if "top" in layer else layer["name"]
+    first: str = tops if isinstance(tops, str) else tops[0]
+    return first

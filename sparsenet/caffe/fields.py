@@ -95,11 +95,12 @@ class Fields:
             place = self.source.place((*self.path, key))
             self.report.leave_out(place, self.owner, self.prefix + key, f"{value}{why}")
 
-    def refuse(self, key: str, why: str) -> None:
-        """Report that the file cannot be imported for what this field is."""
+    def refuse(self, key: str, why: str, *, is_lack: bool = False) -> None:
+        """Report that the file cannot be imported for what this field is, or lacks."""
         value = "" if self._is_message(key) else self._shown(key)
         self.left.discard(key)
-        self.report.refuse(self.source.place((*self.path, key)), self._key(key), f"{value}{why}")
+        place = self.source.place((*self.path, key))
+        self.report.refuse(place, self._key(key), f"{value}{why}", is_lack=is_lack)
 
     def require(self, key: str, only: Any, why: str) -> None:
         """Refuse a field unless it has, set or by default, the one value that there is here."""

@@ -66,7 +66,7 @@ def _refuse_types(chosen: Sequence[Chosen], report: Report) -> bool:
     for layer in wrong:
         kind = layer.message.type
         words = f"the layer type {shown(kind)} is not supported{nearest(kind, _KINDS)}"
-        report.refuse(layer.source.place(layer.path), layer.owner, words)
+        report.refuse(layer.source.place(layer.path), layer.owner, words, is_lack=True)
     return not wrong
 
 
@@ -105,6 +105,8 @@ class _Converting:
             wiring["type"] = "Data"
         else:
             wiring["bottom"] = _one_or_many(bottoms)
+            # Caffe gives the tops of losses that name none a name that nobody can read.
+            tops = tops or [unused(name, self.blobs)]
             if tops != [name]:
                 wiring["top"] = _one_or_many(tops)
             keys = CONVERTERS[kind](layer)

@@ -24,14 +24,19 @@ class Place:
 
 @dataclass
 class Report:
-    """Collects both, and notes that are no loss: what to point a Data layer at."""
+    """Collects both, and notes that are no loss: what to point a Data layer at.
+
+    It `lacks` something where what is left of the net cannot be checked.
+    """
 
     problems: list[tuple[Place, str, str]] = field(default_factory=list)
     left_out: list[tuple[Place, str, str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    lacks: bool = False
 
-    def refuse(self, place: Place, key: str, message: str) -> None:
-        """The file cannot be imported for this."""
+    def refuse(self, place: Place, key: str, message: str, *, is_lack: bool = False) -> None:
+        """The file cannot be imported for this, without which the rest may be wrong too."""
+        self.lacks |= is_lack
         self.problems.append((place, key, message))
 
     def leave_out(self, place: Place, owner: str, key: str, message: str) -> None:
@@ -61,13 +66,14 @@ class Report:
         for place, owner, key, message in self.left_out:
             alike.setdefault((place.file, key, message), []).append((place, owner))
         return [
-            str(Problem(str(found[0][0]), _owners(owner for _, owner in found) + key, message))
+            str(Problem(str(found[0][0]), _owners(owner for _, owner in found), words))
             for (_, key, message), found in alike.items()
+            for words in (f"{key}: {message}" if key else message,)
         ]
 
 
 def _owners(names: Iterable[str]) -> str:
-    """The layers before a key: `conv1, conv2 and 3 more: `."""
+    """Layers in a line: `conv1, conv2, conv3 and 3 more`."""
     different = [name for name in dict.fromkeys(names) if name]
     more = f" and {len(different) - _NAMED} more" if len(different) > _NAMED else ""
-    return f"{', '.join(different[:_NAMED])}{more}: " if different else ""
+    return ", ".join(different[:_NAMED]) + more

@@ -16,9 +16,7 @@ from sparsenet.caffe.report import Place
 from sparsenet.errors import ConfigError, Problem, SparsenetError
 
 if TYPE_CHECKING:
-    from google.protobuf.descriptor import Descriptor, FieldDescriptor
     from google.protobuf.message import Message
-    from google.protobuf.text_format import Tokenizer
 
 MAX_TEXT = 2**24
 MAX_BINARY = 2**31 - 1  # Caffe's own limit, and protobuf's
@@ -127,7 +125,8 @@ def _fault(words: str) -> str:
 def _unknown_numbers(message: Message, path: FieldPath) -> Iterator[Unknown]:
     from google.protobuf.unknown_fields import UnknownFieldSet  # noqa: PLC0415  an extra
 
-    numbers = dict.fromkeys(item.field_number for item in UnknownFieldSet(message))
+    unknown = UnknownFieldSet(message)
+    numbers = dict.fromkeys(unknown[place].field_number for place in range(len(unknown)))
     yield from (Unknown(path, f"field {number}") for number in numbers)
     for known, value in message.ListFields():
         if known.message_type is None:
@@ -142,14 +141,14 @@ def _unknown_numbers(message: Message, path: FieldPath) -> Iterator[Unknown]:
 class _Walk:
     """Goes over the tokens of a text that protobuf has parsed, so that its syntax is right."""
 
-    def __init__(self, source: Source, tokens: Tokenizer) -> None:
+    def __init__(self, source: Source, tokens: Any) -> None:
         self.source, self.tokens = source, tokens
 
-    def fields(self, kind: Descriptor | None, path: FieldPath, end: str) -> None:
+    def fields(self, kind: Any, path: FieldPath, end: str) -> None:
         """The fields up to the token `end`; those of what is itself unknown have no `kind`."""
         counts: dict[str, int] = {}
         while self.tokens.token != end:
-            line: int = self.tokens.ParseError("").GetLine()
+            line = self._line()
             name = self._next()
             known = None if kind is None else kind.fields_by_name.get(name)
             if kind is not None and known is None:
@@ -161,9 +160,7 @@ class _Walk:
         if end:
             self._next()
 
-    def _values(
-        self, known: FieldDescriptor | None, path: FieldPath, line: int, counts: dict[str, int]
-    ) -> None:
+    def _values(self, known: Any, path: FieldPath, line: int, counts: dict[str, int]) -> None:
         if self.tokens.token == ":":
             self._next()
         if self.tokens.token != "[":
@@ -171,14 +168,12 @@ class _Walk:
             return
         self._next()
         while self.tokens.token != "]":
-            self._value(known, path, self.tokens.ParseError("").GetLine(), counts)
+            self._value(known, path, self._line(), counts)
             if self.tokens.token == ",":
                 self._next()
         self._next()
 
-    def _value(
-        self, known: FieldDescriptor | None, path: FieldPath, line: int, counts: dict[str, int]
-    ) -> None:
+    def _value(self, known: Any, path: FieldPath, line: int, counts: dict[str, int]) -> None:
         if known is not None:
             self.source.lines.setdefault(path, line)
             if known.is_repeated:
@@ -194,6 +189,11 @@ class _Walk:
             self._next()
         while first[0] in "'\"" and self.tokens.token[:1] in ("'", '"'):
             self._next()  # texts that follow one another are one
+
+    def _line(self) -> int:
+        """The line of the token that comes next."""
+        line: int = self.tokens.ParseError("").GetLine()
+        return line
 
     def _next(self) -> str:
         token: str = self.tokens.token

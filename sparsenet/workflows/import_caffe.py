@@ -100,6 +100,8 @@ def _checked(conversion: Conversion, texts: dict[str, str]) -> NetConfig:
     net.places = {_path(index, key): _place(place) for (index, key), place in places}
     problems: tuple[Problem, ...] = ()
     checked = None
+    if conversion.report.lacks:
+        conversion.report.raise_problems()
     try:
         checked = check_net(net) if conversion.solver is None else _solver_net(conversion, net)
     except ConfigError as error:
