@@ -49,7 +49,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write text files of these names into a folder: a new one appears whole or not at all.
+    """Write text files of these names into a folder, in UTF-8, as `write_files`."""
+    write_files(folder, {file: text.encode("utf-8") for file, text in texts.items()})
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files of these names into a folder: a new one appears whole or not at all.
 
     In one that is there the files are put in place once all are written. Raises FileError.
     """
@@ -60,11 +65,12 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
         with tempfile.TemporaryDirectory(".part", f".{folder.name}.", place) as name:
             part = Path(name) / "new"
             part.mkdir()
-            for file, text in texts.items():
-                write_text(part / file, text)
+            for file, content in contents.items():
+                with replacing(part / file) as stream:
+                    stream.write(content)
             if is_new:
                 part.rename(folder)
-            for file in () if is_new else texts:
+            for file in () if is_new else contents:
                 (part / file).replace(folder / file)
             _sync_folder(place)
     except (OSError, FileError) as error:

@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "execution": "errors files layout storage data layers config program packed",
     "run_folder": "errors files",
     "study_folder": "errors files run_folder",
-    "exports": "errors data layers config net checkpoint",
+    "exports": "errors caffe data layers config net checkpoint",
     "metrics": "errors files",
     "progress": "",
     "solver": "errors ranks regularization data layers solver.lr_policies solver.update config net",

@@ -105,6 +105,22 @@ def read_mean(path: Path) -> Tensor:
         return mean.reshape(mean.shape[-3:])
 
 
+def serialized(tensor: Tensor, *, legacy: bool = False) -> bytes:
+    """A BlobProto of a float32 tensor, its values bit for bit; protobuf is there.
+
+    `legacy` gives it the shape num, channels, height, width, which Caffe's tools give a mean.
+    """
+    from sparsenet.caffe.weights_pb2 import BlobProto  # noqa: PLC0415
+
+    made = BlobProto(data=[tensor.detach().cpu().contiguous().numpy().astype("<f4").tobytes()])
+    if legacy:
+        made.num, made.channels, made.height, made.width = tensor.shape
+    else:
+        made.shape.SetInParent()  # a number alone has a shape too, of no axis
+        made.shape.dim.extend(tensor.shape)
+    return made.SerializeToString()
+
+
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
     try:

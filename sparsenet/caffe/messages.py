@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from sparsenet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 
 def extra(library: str) -> ModuleType:
@@ -25,3 +29,10 @@ def extra(library: str) -> ModuleType:
 def need_protobuf() -> None:
     """Make sure that caffe_pb2 can be imported. Raises ConfigError."""
     extra("google.protobuf")
+
+
+def as_text(message: Message) -> str:
+    """A message as a prototxt."""
+    from google.protobuf import text_format  # noqa: PLC0415
+
+    return text_format.MessageToString(message)

@@ -21,14 +21,15 @@ from sparsenet.workflows.export import FORMATS, export
     type=click.Choice(list(FORMATS)),
     required=True,
     help="onnx: for ONNX Runtime and other programs that read ONNX (an extra); c: C99 that needs "
-    "nothing but libc and libm, a folder.",
+    "nothing but libc and libm, a folder; caffe: deploy.prototxt and caffemodel (an extra), a "
+    "folder.",
 )
 @click.option(
     "--output",
     "-o",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="The file, or of c the folder; default: beside MODEL.",
+    help="The file, or of c and caffe the folder; default: beside MODEL.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @options.as_json
@@ -36,13 +37,14 @@ def command(model: Path, name: str, output: Path | None, overwrite: bool, as_jso
     """Write the network of MODEL, a checkpoint or packed model, for other programs to run.
 
     Its input is what the network sees behind the Data layer's transform; what the transform does is
-    told in the ONNX file, and done by a function in C. Its output is the scores that accuracy and
-    loss read, or their probabilities where a Softmax ends the network. ONNX keeps all weights bit
-    for bit, and so their zeros; C computes from them as they are packed.
+    told in the ONNX file and the prototxt, and done by a function in C. Its output is the scores
+    that accuracy and loss read, or their probabilities where a Softmax ends the network. ONNX and
+    Caffe's file keep all weights bit for bit, and so their zeros; C computes from them as they are
+    packed.
 
     Nothing is written that has not proved to be the network: on images of random pixels the largest
     difference from its scores must be at most 1e-4 of the largest score. For C that takes a
-    compiler.
+    compiler; Caffe's files are imported again for it.
     """
     result = export(model, name, output, overwrite=overwrite)
     if as_json:

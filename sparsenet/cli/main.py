@@ -33,7 +33,7 @@ _COMMANDS = {
     "time": "how long each layer of a packed model takes, and its memory, beside dense",
     "plot": "figures of what searches, sweeps and runs have written",
     "report": "bind a run or study into one HTML page",
-    "export": "write a trained network for other programs to run: as ONNX, or as C",
+    "export": "write a trained network for other programs to run: as ONNX, as C, or for Caffe",
     "import-caffe": "write a solver or network of Caffe's as files of ours",
     "schema": "print the JSON Schema of solver, net or sweep files",
 }

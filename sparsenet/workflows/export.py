@@ -14,6 +14,7 @@ from sparsenet.files import FileError, replacing
 from sparsenet.packed.file import is_packed, read_packed
 from sparsenet.storage.values import FLOAT32
 from sparsenet.workflows.c_program import export_c
+from sparsenet.workflows.caffe_net import export_caffe
 from sparsenet.workflows.stored import open_stored
 
 
@@ -84,7 +85,40 @@ def _c(path: Path, output: Path | None, overwrite: bool) -> Exported:
     return Exported(document, "\n".join([*lines, ""]))
 
 
-FORMATS: dict[str, Callable[[Path, Path | None, bool], Exported]] = {"onnx": _onnx, "c": _c}
+def _caffe(path: Path, output: Path | None, overwrite: bool) -> Exported:
+    folder = path.with_name(f"{path.stem}-caffe") if output is None else output
+    if folder.exists() and not folder.is_dir():
+        words = "is a file, and Caffe takes a folder: choose another by --output"
+        raise ConfigError(f"{folder} {words}")
+    stored = open_stored(path, device="cpu")
+    inference = inference_of(stored.net, stored.checkpoint)
+    deployed, files, proof = export_caffe(inference, folder, overwrite=overwrite)
+    document = {
+        "folder": str(folder),
+        "format": "caffe",
+        "files": files,
+        "input": inference.images,
+        "output": deployed.output,
+        "preparing": deployed.preparing,
+        "largest_difference": proof.difference,
+        "largest_score": proof.scale,
+        "images": proof.images,
+    }
+    written = ", ".join(f"{name} ({size:,} bytes)" for name, size in files.items())
+    lines = [
+        f"{folder}: {written}",
+        *deployed.preparing,
+        f"Output {deployed.output!r}; largest difference, imported again: {proof.difference:.3g} "
+        f"of scores up to {proof.scale:.3g} ({proof.images} images)",
+    ]
+    return Exported(document, "\n".join([*lines, ""]))
+
+
+FORMATS: dict[str, Callable[[Path, Path | None, bool], Exported]] = {
+    "onnx": _onnx,
+    "c": _c,
+    "caffe": _caffe,
+}
 """By name; each proves what it writes to be the net."""
 
 

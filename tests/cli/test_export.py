@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnxruntime
 import pytest
+import torch
 
 from sparsenet.checkpoint import load_checkpoint
 from sparsenet.cli.main import run
@@ -78,7 +79,7 @@ def test_mistakes_are_one_line(trained: Path, capsys: Captured) -> None:
     Path("foreign.pt").write_bytes(b"not a checkpoint")
     asked = [
         ([str(trained)], 2, "Missing option '--format'"),
-        ([str(trained), "--format", "caffe"], 2, "'caffe' is not"),
+        ([str(trained), "--format", "tflite"], 2, "'tflite' is not"),
         ([str(trained), "--format", "onnx", "-o", "there.onnx"], 2, "there.onnx exists: replace"),
         ([str(trained), "--format", "onnx", "-o", "no/a.onnx"], 1, "no is no folder"),
         (["foreign.pt", "--format", "onnx"], 1, "foreign.pt: not a whole checkpoint"),
@@ -100,10 +101,10 @@ def test_the_command_is_there_without_the_extra(
         monkeypatch.delitem(sys.modules, name)
     for name in ("sparsenet.cli.export", "sparsenet.workflows.export"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    for name in ("onnx", "onnxruntime"):
+    for name in ("onnx", "onnxruntime", "google.protobuf"):
         monkeypatch.setitem(sys.modules, name, None)
     assert run(["export", "--help"]) == 0
-    assert "--format [onnx|c]" in capsys.readouterr().out
+    assert "--format [onnx|c|caffe]" in capsys.readouterr().out
 
 
 def test_c_is_a_folder_that_make_builds(trained: Path, capsys: Captured) -> None:
@@ -138,3 +139,54 @@ def test_c_and_onnx_give_the_probabilities_that_end_a_net(
         assert run(["export", "run/best.pt", "--format", name, "--json"]) == 0
         largest = json.loads(capsys.readouterr().out)["largest_score"]
         assert largest is None or 0.1 <= largest <= 1
+
+
+def test_caffe_is_a_folder_of_its_files(trained: Path, capsys: Captured) -> None:
+    assert run(["export", str(trained), "--format", "caffe"]) == 0
+    out, err = capsys.readouterr()
+    first, *preparing, last = out.splitlines()
+    folder = Path("run/best-caffe")
+    files = ["deploy.prototxt", "deploy.caffemodel"]
+    sizes = [f"{name} ({(folder / name).stat().st_size:,} bytes)" for name in files]
+    assert err == ""
+    assert first == f"{folder}: {', '.join(sizes)}"
+    text = (folder / "deploy.prototxt").read_text()
+    assert text.startswith("".join(f"# {line}\n" for line in preparing))
+    assert last.startswith("Output 'ip'; largest difference, imported again: 0 of scores up to ")
+    assert run(["export", str(trained), "--format", "caffe"]) == 2
+    assert "best-caffe has deploy.prototxt, deploy.caffemodel already" in capsys.readouterr().err
+    assert run(["export", str(trained), "--format", "caffe", "--overwrite", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document.pop("largest_difference") == 0
+    assert document.pop("largest_score") > 0
+    assert document == {
+        "folder": "run/best-caffe",
+        "format": "caffe",
+        "files": {name: (folder / name).stat().st_size for name in files},
+        "input": "data",
+        "output": "ip",
+        "preparing": preparing,
+        "images": 5,
+    }
+
+
+def test_caffes_weights_train_on_as_the_net_they_are_of(trained: Path, capsys: Captured) -> None:
+    assert run(["export", str(trained), "--format", "caffe", "-o", "caffe"]) == 0
+    weights = ["--weights", "caffe/deploy.caffemodel", "--set", "base_lr=1e-30"]
+    assert run(["train", "solver.yaml", *weights, "--output", "again", "--quiet"]) == 0
+    before, after = (load_checkpoint(path).weights for path in (trained, Path("again/best.pt")))
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    capsys.readouterr()
+
+
+def test_mistakes_with_caffe_are_one_line(
+    trained: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("file").touch()
+    assert run(["export", str(trained), "--format", "caffe", "-o", "file"]) == 2
+    assert "file is a file, and Caffe takes a folder" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "google.protobuf", None)
+    assert run(["export", str(trained), "--format", "caffe"]) == 2
+    assert "pip install 'sparsenet[caffe]'" in capsys.readouterr().err
+    assert not Path("run/best-caffe").exists()
