@@ -19,6 +19,7 @@ from sparsenet.config.overrides import merge_overrides
 from sparsenet.config.read import read_yaml
 from sparsenet.config.solver import SolverConfig, usage_problems
 from sparsenet.config.staging import stage_problems
+from sparsenet.config.stored_shapes import merge_stored_shapes
 from sparsenet.errors import Problem, nearest
 from sparsenet.record import KeyPath, check_record
 from sparsenet.record_words import shown
@@ -62,6 +63,7 @@ def load_net(path: Path, overrides: Iterable[str] = ()) -> NetConfig:
 def check_net(document: Document) -> NetConfig:
     """Check a document that is a net alone. Raises ConfigError with every problem."""
     merge_kernel_pattern(document, ())
+    merge_stored_shapes(document, ())
     net, problems = check_record(NetConfig, document.data)
     if net is not None and not document.spoiled:
         problems = net_problems(net)
@@ -95,6 +97,7 @@ def from_data(data: dict[str, Any], name: str, overrides: Iterable[str] = ()) ->
 def check(document: Document) -> Configuration:
     """Check a document whose net is already in place. Raises ConfigError with every problem."""
     merge_kernel_pattern(document, ("net",))
+    merge_stored_shapes(document, ("net",))
     merge_regularization(document)
     data = document.data
     solver, problems = check_record(SolverConfig, data)

@@ -49,7 +49,7 @@ class Batches(ABC):
 
     `stored` is the images' (channels, height, width) before the crop, or unless they are `alike`
     the least of them; `labels` int64 (N,);
-    `mean_image` float32 of that shape, needed where the transform has `mean: train` and ignored
+    `mean_image` float32 of that shape, needed where the transform subtracts one and ignored
     elsewhere; `classes` are the names of the labels, where they have any. Raises DataError where
     the mean image or the transform does not fit the images.
     """
@@ -75,7 +75,8 @@ class Batches(ABC):
             self.shape = transform.output_shape(stored)
         except ValueError as error:
             raise DataError(str(error)) from None
-        self.mean_image = _fitting(mean_image, stored) if transform.mean else None
+        named = transform.image_of_mean
+        self.mean_image = None if named is None else _fitting(mean_image, stored, named)
         self.classes = classes
         self.label_values = torch.unique(labels).tolist()
         """The labels that occur, ascending."""
@@ -185,10 +186,10 @@ class Batches(ABC):
         return values.mul_(self._factor) if self._scaled else values
 
 
-def _fitting(mean_image: Tensor | None, stored: tuple[int, int, int]) -> Tensor:
+def _fitting(mean_image: Tensor | None, stored: tuple[int, int, int], named: str) -> Tensor:
     """The mean image as it is kept: on the CPU, whatever the device."""
-    assert mean_image is not None, "mean: train needs the mean image of the training samples"
+    assert mean_image is not None, f"{named} needs the mean image"
     if mean_image.shape != stored:
         sizes = f"{tuple(mean_image.shape)}, not {stored} as the images"
-        raise DataError(f"mean: the mean image is {sizes}")
+        raise DataError(f"{named}: the mean image is {sizes}")
     return mean_image.detach().float().cpu()

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from sparsenet.data import image_cache
-from sparsenet.data.decoding import decode_bytes, read
+from sparsenet.data.decoding import ColorOrder, decode_bytes, read
 from sparsenet.data.folders import ImageFiles
 from sparsenet.data.locations import cache_folder
 from sparsenet.data.raw import DataError
@@ -56,6 +56,7 @@ def decoded_set(
     size: tuple[int, int],
     on_bad_image: OnBadImage = "error",
     watch: Watch = unwatched,
+    order: ColorOrder = "RGB",
 ) -> Decoded:
     """Every image of a part at `size` (height, width), as `decode` makes it, or from the cache.
 
@@ -65,7 +66,9 @@ def decoded_set(
     changed meanwhile.
     """
     skip = on_bad_image == "skip"
-    wanted = _Wanted(files.paths, _digests(files.paths, skip, watch), is_color, size, skip, watch)
+    wanted = _Wanted(
+        files.paths, _digests(files.paths, skip, watch), is_color, size, order, skip, watch
+    )
     images, bad, uncached = wanted.get()
     if bad and not skip:
         wanted.decoded_one(bad[0])
@@ -90,10 +93,10 @@ def _digests(paths: Sequence[Path], skip: bool, watch: Watch) -> list[bytes]:
     return _in_threads("Hashing images", digest, len(paths), watch)
 
 
-def _key(digests: Iterable[bytes], is_color: bool, size: tuple[int, int]) -> str:
+def _key(digests: Iterable[bytes], is_color: bool, size: tuple[int, int], order: ColorOrder) -> str:
     """Of all that the pixels depend on, the libraries that decode included."""
     libraries = [f"{name} {version(name)}" for name in ("torch", "torchvision", "pillow")]
-    key = hashlib.sha256(repr((_FORMAT, libraries, is_color, size)).encode())
+    key = hashlib.sha256(repr((_FORMAT, libraries, is_color, size, order)).encode())
     for digest in digests:
         key.update(digest)
     return key.hexdigest()
@@ -107,6 +110,7 @@ class _Wanted:
     digests: list[bytes]
     is_color: bool
     size: tuple[int, int]
+    order: ColorOrder
     skip: bool
     watch: Watch
 
@@ -118,7 +122,7 @@ class _Wanted:
         """From the cache, or else decoded and then cached: images, bad rows, why uncached."""
         with ExitStack() as stack:
             try:
-                key = _key(self.digests, self.is_color, self.size)
+                key = _key(self.digests, self.is_color, self.size, self.order)
                 path = cache_folder() / "images" / f"{key}.npy"
                 if found := self.load(path):
                     return *found, None
@@ -167,7 +171,7 @@ class _Wanted:
         if hashlib.sha256(data).digest() != digest:
             raise DataError(f"{path}: was changed while the images were being read")
         try:
-            return decode_bytes(path, data, self.is_color, self.size)
+            return decode_bytes(path, data, self.is_color, self.size, self.order)
         except DataError as error:
             raise _BadImageError(str(error)) from None
 

@@ -11,6 +11,7 @@ import io
 import re
 import struct
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -36,7 +37,25 @@ _STARTS_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
-def decode(path: Path, is_color: bool, resize: int | tuple[int, int] | None = None) -> Tensor:
+@dataclass(frozen=True)
+class Decoder:
+    """`decode` as a set wants its images, by the path alone."""
+
+    is_color: bool
+    resize: int | tuple[int, int] | None
+    order: ColorOrder
+
+    def __call__(self, path: str) -> Tensor:
+        """The image of a file. Raises DataError as `decode`."""
+        return decode(Path(path), self.is_color, self.resize, self.order)
+
+
+def decode(
+    path: Path,
+    is_color: bool,
+    resize: int | tuple[int, int] | None = None,
+    order: ColorOrder = "RGB",
+) -> Tensor:
     """The image of a file: uint8 (3, height, width), or (1, height, width) of its luminance.
 
     `resize` is the shorter side in pixels (the other keeps the ratio, truncated), or (height,
@@ -45,15 +64,20 @@ def decode(path: Path, is_color: bool, resize: int | tuple[int, int] | None = No
     truncated, of none of the FORMATS, of more than MAX_PIXELS, or of numbers that do not tell what
     is white: floating-point, signed or of 32 bits.
     """
-    return decode_bytes(path, read(path), is_color, resize)
+    return decode_bytes(path, read(path), is_color, resize, order)
 
 
 def decode_bytes(
-    path: Path, data: bytes, is_color: bool, resize: int | tuple[int, int] | None = None
+    path: Path | str,
+    data: bytes,
+    is_color: bool,
+    resize: int | tuple[int, int] | None = None,
+    order: ColorOrder = "RGB",
 ) -> Tensor:
-    """The same of the bytes that were read from a file."""
+    """The same of the bytes that were read from a file, or from a place of that name."""
     try:
-        return _resized(_decoded(data, is_color), resize)
+        image = resized(_decoded(data, is_color), resize)
+        return image.flip(0) if is_color and order == "BGR" else image
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     except Exception as error:  # decoders fail on damaged files in any type of exception
@@ -61,6 +85,20 @@ def decode_bytes(
         if isinstance(error, MemoryError) or "allocate memory" in str(error):
             raise
         raise DataError(f"{path}: not a whole image: {_why(error)}") from None
+
+
+def encoded_shape(path: Path | str, data: bytes) -> tuple[int, int, int]:
+    """(channels, height, width) of the image in these bytes: 1 for grey, else 3.
+
+    Its pixels are not decoded. Raises DataError, naming the path.
+    """
+    try:
+        image = _opened(data)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    except Exception as error:
+        raise DataError(f"{path}: not a whole image: {_why(error)}") from None
+    return 1 if image.mode[0] in "1LIF" else 3, image.height, image.width
 
 
 def read(path: Path) -> bytes:
@@ -101,14 +139,20 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _decoded_by_pillow(data: bytes, is_color: bool) -> Tensor:
+def _opened(data: bytes) -> Image.Image:
+    """The image, its pixels not yet decoded."""
     try:
-        image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise DataError(f"not a {listed(FORMATS)} image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"its pixels are more than the limit of {MAX_PIXELS:,}") from None
     _check_size(*image.size)
+    return image
+
+
+def _decoded_by_pillow(data: bytes, is_color: bool) -> Tensor:
+    image = _opened(data)
     if image.mode == "F":
         raise DataError("its pixels are floating-point numbers")
     if image.mode.startswith("I"):  # convert would clip them to 8 bits
@@ -128,7 +172,11 @@ def _upper_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((np.asarray(image) >> (bits - 8)).astype(np.uint8))
 
 
-def _resized(image: Tensor, resize: int | tuple[int, int] | None) -> Tensor:
+def resized(image: Tensor, resize: int | tuple[int, int] | None) -> Tensor:
+    """A uint8 image (channels, height, width) at the size that `resize` says: see `decode`.
+
+    Raises DataError where that is of more than MAX_PIXELS.
+    """
     height, width = size = image.shape[1], image.shape[2]
     if isinstance(resize, tuple):
         size = resize

@@ -26,7 +26,7 @@ from sparsenet.record_words import shown
 
 
 def _known(name: str) -> str:
-    if name not in SOURCE_NAMES:
+    if name not in SOURCES and name not in SOURCE_NAMES:
         raise ValueError(unknown_source(name))
     return name
 
@@ -62,7 +62,7 @@ _SOURCES_OF = {
     "memory": (IMAGE_FOLDER, LMDB),
     "workers": (IMAGE_FOLDER, LMDB),
     "is_color": (IMAGE_FOLDER,),
-    "color_order": (IMAGE_FOLDER,),
+    "color_order": (IMAGE_FOLDER, LMDB),
     "on_bad_image": (IMAGE_FOLDER,),
     "shape": (LMDB,),
     "download": tuple(SOURCES),
@@ -97,10 +97,12 @@ class DataOptions(Record):
     is_color: bool = Field(
         True, description="for ImageFolder: three channels, red, green and blue; false: one, grey"
     )
-    color_order: ColorOrder = Field(
-        "RGB",
-        description="for ImageFolder: the order of the three channels that the net sees, and in"
-        " which mean_value, std and mean images are; Caffe's nets were trained on BGR",
+    color_order: ColorOrder | None = Field(
+        None,
+        description="for ImageFolder and lmdb: the order of the three channels as the net sees"
+        " them, in which mean_value, std and mean images are too; left out: RGB, and of an lmdb"
+        " BGR, as Caffe's tools write it. Of its records only encoded ones are given that order,"
+        " others have it already",
     )
     memory: Literal["auto", "yes", "no"] = Field(
         "auto",
@@ -173,7 +175,7 @@ class DataOptions(Record):
 
     def _check_folder(self) -> None:
         """Nothing is read to check a configuration: what depends on the files is not known yet."""
-        if "color_order" in self.model_fields_set and not self.is_color:
+        if self.color_order is not None and not self.is_color:
             raise KeyProblem("color_order", "has no effect with is_color: false")
         if self.transform.exact_size is None:
             needs = "needs transform.resize: [height, width], that all images be of one size"
@@ -187,6 +189,9 @@ class DataOptions(Record):
             raise KeyProblem("folder", "is missing: name the folder of the LMDB")
         if self.shape is None:
             raise KeyProblem("shape", "is missing: give [channels, height, width] of the images")
+        if self.color_order is not None and self.shape[0] != 3:
+            words = f"has no effect on images of {self.shape[0]} channel(s)"
+            raise KeyProblem("color_order", words)
 
     def _check_published(self) -> None:
         left = SOURCES[self.source].train
@@ -212,21 +217,22 @@ class DataOptions(Record):
         return self.transform.least_shape(3 if self.is_color else 1)
 
     @property
+    def order(self) -> ColorOrder:
+        """The order of three channels as the net sees them."""
+        return self.color_order or ("BGR" if self.source == LMDB else "RGB")
+
+    @property
     def path(self) -> Path:
         """The folder of the set: `folder` in `root`. Raises ConfigError as data_folder does.
 
         Not before it is asked for: the net of another machine's user can be looked at without it.
         """
-        root = data_folder(None if self.root is None else Path(self.root))
-        return root if self.folder is None else root / at_home(Path(self.folder), "folder")
+        return below_root(self.root, self.folder, "folder")
 
     @property
-    def mean_path(self) -> Path | None:
+    def mean_path(self) -> Path:
         """The file of `mean_file`, below `root`. Raises ConfigError as data_folder does."""
-        if self.transform.mean_file is None:
-            return None
-        root = data_folder(None if self.root is None else Path(self.root))
-        return root / at_home(Path(self.transform.mean_file), "mean_file")
+        return below_root(self.root, self.transform.mean_file, "mean_file")
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -237,6 +243,12 @@ class DataOptions(Record):
     def mean_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of the mean image: of the images after `resize`."""
         return self.transform.stored_shape(self._stored_shape)
+
+
+def below_root(root: str | None, path: str | None, key: str) -> Path:
+    """Where the value of a Data layer's `key` is: below `root`. Raises ConfigError."""
+    folder = data_folder(None if root is None else Path(root))
+    return folder if path is None else folder / at_home(Path(path), key)
 
 
 def _not_for(key: str, source: str, sources: tuple[str, ...]) -> str:

@@ -14,11 +14,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from sparsenet.caffe.blobs import read_mean
 from sparsenet.data.batches import Batches, Options
+from sparsenet.data.listed import ListedSet
 from sparsenet.data.memory import InMemory
 from sparsenet.data.options import DataOptions
 from sparsenet.data.raw import DataError, RawSet
-from sparsenet.data.sets import FileSet, Sets
+from sparsenet.data.sets import Sets
 from sparsenet.data.splits import hold_out, resample, sample
 from sparsenet.data.stream import Stream, Warn
 from sparsenet.data.transforms import Transform, mean_of_sum, sum_of
@@ -82,16 +84,17 @@ def open_phase(
 
     `seed` orders and augments TRAIN and touches nothing else. `mean_image`, float32
     (channels, height, width), is a checkpoint's; without one `mean: train` reads the training set
-    of `training` (left out: of `layer`) to compute it. `sets` keeps what was read for further
-    calls; `share` is that of Batches. Raises DataError where files are absent or damaged or hold
-    fewer samples than `split`, `subset` and a batch take.
+    of `training` (left out: of `layer`) to compute it, and `mean_file` its file. `sets` keeps what
+    was read for further calls; `share` is that of Batches. Raises DataError where files are absent
+    or damaged or hold fewer samples than `split`, `subset` and a batch take, CaffeError for a mean
+    file, and ConfigError without the extra that reads Caffe's files.
     """
     if phase == "VAL" and layer.split is None:
         return None
     sets = Sets() if sets is None else sets
     part = _part(layer, phase, sets)
-    if layer.transform.mean and mean_image is None:
-        mean_image = _mean_image(_part(_unresampled(training or layer), "TRAIN", sets), layer, sets)
+    if layer.transform.image_of_mean and mean_image is None:
+        mean_image = _mean_image(training or layer, layer, sets)
     train = phase == "TRAIN"
     options = Options(
         transform=layer.transform,
@@ -104,19 +107,18 @@ def open_phase(
         memory_format=memory_format,
         share=share,
     )
-    if isinstance(part, FileSet):
+    if isinstance(part, ListedSet):
         return _stream(part, layer, layer.batch_size, sets, options)
     images = layer.transform.resized(part.images)
     return InMemory(images, part.labels, layer.batch_size, part.is_bad, **options)
 
 
 def _stream(
-    part: FileSet, layer: DataOptions, batch_size: int, sets: Sets, options: Options
+    part: ListedSet, layer: DataOptions, batch_size: int, sets: Sets, options: Options
 ) -> Stream:
     return Stream(
-        part.files,
+        part,
         batch_size,
-        is_color=layer.is_color,
         on_bad_image=layer.on_bad_image,
         workers=layer.workers,
         warn=sets.warn,
@@ -130,8 +132,11 @@ def _unresampled(layer: DataOptions) -> DataOptions:
     return layer.model_copy(update={"bootstrap": None})
 
 
-def _mean_image(trained: RawSet | FileSet, layer: DataOptions, sets: Sets) -> Tensor:
-    """The mean of the samples trained on, at the size that the layer's transform gives them."""
+def _mean_image(training: DataOptions, layer: DataOptions, sets: Sets) -> Tensor:
+    """That of a file; or of the samples trained on, at the size that the transform gives them."""
+    if layer.transform.mean_file is not None:
+        return read_mean(layer.mean_path)
+    trained = _part(_unresampled(training), "TRAIN", sets)
     if isinstance(trained, RawSet):
         images = layer.transform.resized(trained.images)
         bad = 0 if trained.is_bad is None else int(trained.is_bad.sum())
@@ -143,7 +148,7 @@ def _mean_image(trained: RawSet | FileSet, layer: DataOptions, sets: Sets) -> Te
     return mean
 
 
-def _part(layer: DataOptions, phase: Phase, sets: Sets) -> RawSet | FileSet:
+def _part(layer: DataOptions, phase: Phase, sets: Sets) -> RawSet | ListedSet:
     """The samples of a phase, before any transform."""
     whole = sets.get(layer, phase != "TEST")
     if phase == "TEST":
@@ -155,7 +160,7 @@ def _part(layer: DataOptions, phase: Phase, sets: Sets) -> RawSet | FileSet:
     return whole if chosen is None else whole.taken(chosen)
 
 
-def _indices(layer: DataOptions, phase: Phase, whole: RawSet | FileSet) -> Tensor | None:
+def _indices(layer: DataOptions, phase: Phase, whole: RawSet | ListedSet) -> Tensor | None:
     """Which samples of a training set the phase has, None for all of them as they are."""
     chosen = held = None
     key = "split"

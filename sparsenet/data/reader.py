@@ -10,11 +10,10 @@ import sys
 import threading
 import warnings
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, TypeVar
 
@@ -22,54 +21,59 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from sparsenet.data.decoding import decode
 from sparsenet.data.raw import DataError
 from sparsenet.data.windows import Windows, centre
 
 T = TypeVar("T")
 
+Decode = Callable[[str], Tensor]
+"""From an image's name to its uint8 pixels (channels, height, width), resized.
+
+It raises DataError, naming the image, and can be pickled for other processes.
+"""
+
 Request = tuple[list[str], Any]
-"""Paths, and their windows' draws, a NumPy int64 array (3, n); or None for the centres."""
+"""Names, and their windows' draws, a NumPy int64 array (3, n); or None for the centres."""
 
 Answer = tuple[Tensor, list[tuple[int, str]]]
 """uint8 (n, C, h, w), and the places of those that could not be read, with what is wrong."""
 
 MOST_WORKERS = 8
+_DECODING = "sparsenet.data.decoding"
 
 
 @dataclass(frozen=True)
 class Reader(Dataset[Answer]):
-    """Answers requests: each image decoded, resized, and its window cut, to `shape`.
+    """Answers requests: each image decoded by its name, and its window cut, to `shape`.
 
-    It holds no list of files, so that it costs a process nothing to have one.
+    It holds no list of names, so that it costs a process nothing to have one.
     """
 
     shape: tuple[int, int, int]
-    is_color: bool
-    resize: int | tuple[int, int] | None
+    decode: Decode
     crop: int | None
     windows: Windows | None
     memory_format: torch.memory_format
 
     def __getitem__(self, request: Request) -> Answer:
-        paths, drawn = request
-        size = (len(paths), *self.shape)
+        names, drawn = request
+        size = (len(names), *self.shape)
         pixels = torch.empty(size, dtype=torch.uint8, memory_format=self.memory_format)
-        windows = [None] * len(paths) if drawn is None else torch.from_numpy(drawn).unbind(1)
+        windows = [None] * len(names) if drawn is None else torch.from_numpy(drawn).unbind(1)
         failures = []
-        for place, (path, window) in enumerate(zip(paths, windows, strict=True)):
+        for place, (name, window) in enumerate(zip(names, windows, strict=True)):
             try:
-                pixels[place] = self._window(Path(path), window)
+                pixels[place] = self._window(name, window)
             except DataError as error:
                 failures.append((place, str(error)))
         return pixels, failures
 
-    def _window(self, path: Path, drawn: Tensor | None) -> Tensor:
-        image = decode(path, self.is_color, self.resize)
+    def _window(self, name: str, drawn: Tensor | None) -> Tensor:
+        image = self.decode(name)
         height, width = image.shape[1:]
         if self.crop is not None and self.crop > min(height, width):
             words = f"crop_size {self.crop} is larger than the {height}x{width} image"
-            raise DataError(f"{path}: {words}")
+            raise DataError(f"{name}: {words}")
         if self.windows is None or drawn is None:
             return centre(image, self.crop)
         return self.windows.cut_one(image, drawn)
@@ -141,7 +145,7 @@ class Ahead:
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else None
         if method:
             context = multiprocessing.get_context(method)
-            context.set_forkserver_preload([__name__, "torchvision.io"])
+            context.set_forkserver_preload([__name__, _DECODING, "torchvision.io"])
         return DataLoader(
             self._reader,
             batch_size=None,

@@ -3,45 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 
 import torch
-from torch import Tensor
 
+from sparsenet.data.database import database
 from sparsenet.data.decoded import decoded_set
-from sparsenet.data.folders import Classes, ImageFiles, list_images
+from sparsenet.data.folders import Classes, list_images
+from sparsenet.data.listed import ListedSet, listed_files
 from sparsenet.data.options import DataOptions
 from sparsenet.data.raw import RawSet
+from sparsenet.data.records import Records, read_records
 from sparsenet.data.room import free_memory
-from sparsenet.data.sources import IMAGE_FOLDER, load_source
+from sparsenet.data.sources import IMAGE_FOLDER, LMDB, SOURCES, load_source
 from sparsenet.data.stream import Warn
 from sparsenet.data.watch import Watch, unwatched
 
 _NAMED = 5
 """Bad images that are named; of others only the number is told."""
-
-
-@dataclass(frozen=True)
-class FileSet:
-    """The training or the test part of an image folder, in the order of its files."""
-
-    name: str
-    files: ImageFiles
-
-    @property
-    def labels(self) -> Tensor:
-        """As in RawSet."""
-        return self.files.labels
-
-    def __len__(self) -> int:
-        return len(self.files.paths)
-
-    def taken(self, chosen: Tensor) -> FileSet:
-        """The samples chosen, in that order."""
-        paths = tuple(self.files.paths[sample] for sample in chosen.tolist())
-        return FileSet(self.name, ImageFiles(paths, self.labels[chosen], self.files.classes))
 
 
 class Sets:
@@ -68,28 +47,45 @@ class Sets:
         """Files that were told of because no image could be read from them."""
         self._room: int | None = None
         self._processes, self._device = processes, device
-        self._opened: dict[tuple[object, ...], RawSet | FileSet] = {}
+        self._opened: dict[tuple[object, ...], RawSet | ListedSet] = {}
 
-    def get(self, layer: DataOptions, train: bool) -> RawSet | FileSet:
+    def get(self, layer: DataOptions, train: bool) -> RawSet | ListedSet:
         """The training or the test part of a layer's source. Raises DataError."""
-        key: tuple[object, ...] = (layer.source, layer.path, train)
-        if layer.source == IMAGE_FOLDER:
-            size = layer.transform.exact_size
-            key = (*key, layer.is_color, size, layer.memory, layer.on_bad_image)
+        key: tuple[object, ...] = (layer.source, layer.path, train or layer.source == LMDB)
+        if layer.source not in SOURCES:
+            # What else decides how large the images of a folder at least are.
+            crop = layer.transform.crop_size if layer.source == IMAGE_FOLDER else None
+            size = layer.transform.resize or crop
+            key = (*key, layer.shape, size, layer.is_color, layer.order)
+            key = (*key, layer.memory, layer.on_bad_image)
         if key not in self._opened:
             self._opened[key] = self._open(layer, train)
         return self._opened[key]
 
-    def _open(self, layer: DataOptions, train: bool) -> RawSet | FileSet:
-        if layer.source != IMAGE_FOLDER:
-            return load_source(layer.source, layer.path, train, layer.download)
+    def _open(self, layer: DataOptions, train: bool) -> RawSet | ListedSet:
+        if layer.source == IMAGE_FOLDER:
+            return self._open_folder(layer, train)
+        if layer.source == LMDB:
+            return self._open_lmdb(layer)
+        return load_source(layer.source, layer.path, train, layer.download)
+
+    def _open_lmdb(self, layer: DataOptions) -> RawSet | ListedSet:
+        """All records of an LMDB, which is one part alone."""
+        assert layer.shape is not None, "a Data layer of an LMDB has one"
+        records = Records(database(layer.path), layer.shape, layer.transform, layer.order)
+        held = self._held(layer, len(records.database) * prod(records.resized_shape))
+        return read_records(_name(layer), records, held, self.watch)
+
+    def _open_folder(self, layer: DataOptions, train: bool) -> RawSet | ListedSet:
         files = list_images(layer.path, train, self.classes)
         self.classes = self.classes or Classes(files.classes, str(layer.path / "train"))
-        name = _name(layer.path)
-        size = layer.transform.exact_size
-        if size is None or not self._held(layer, len(files.paths) * prod(size)):
-            return FileSet(name, files)
-        decoded = decoded_set(files, layer.is_color, size, layer.on_bad_image, self.watch)
+        name = _name(layer)
+        size, order = layer.transform.exact_size, layer.order
+        channels = 3 if layer.is_color else 1
+        if size is None or not self._held(layer, len(files.paths) * channels * prod(size)):
+            return listed_files(name, files, layer.transform, layer.is_color, order)
+        asked = (files, layer.is_color, size, layer.on_bad_image, self.watch, order)
+        decoded = decoded_set(*asked)
         if decoded.uncached:
             self._tell(decoded.uncached)
         if not decoded.bad:
@@ -106,12 +102,11 @@ class Sets:
         if self._leading:
             self.warn(text)
 
-    def _held(self, layer: DataOptions, pixels: int) -> bool:
-        """Whether a set is to be in memory: by its key, or where the free memory has room.
+    def _held(self, layer: DataOptions, size: int) -> bool:
+        """Whether so many bytes are to be in memory: by the key, or where the free one has room.
 
         The room is half of what was free at first, for the images of all sets together.
         """
-        size = pixels * (3 if layer.is_color else 1)
         if self._room is None:
             self._room = free_memory(self._device) // 2 // self._processes
         held = layer.memory == "yes" or (layer.memory == "auto" and size <= self._room)
@@ -119,5 +114,5 @@ class Sets:
         return held
 
 
-def _name(folder: Path) -> str:
-    return f"{IMAGE_FOLDER} {folder}"
+def _name(layer: DataOptions) -> str:
+    return f"{layer.source} {layer.path}"

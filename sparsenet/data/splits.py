@@ -46,6 +46,8 @@ def resample(samples: int, seed: int) -> Tensor:
 
 def _stratified(labels: Tensor, size: int, generator: torch.Generator) -> Tensor:
     """A mask of `size` samples, of each class its share to within one sample."""
+    # Not by the labels themselves, of which one may be two thousand million.
+    labels = torch.unique(labels, return_inverse=True)[1]
     mask = torch.zeros(len(labels), dtype=torch.bool)
     shares = _shares(torch.bincount(labels).tolist(), size)
     for label, share in enumerate(shares):

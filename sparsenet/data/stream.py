@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from sparsenet.data.batches import Batch, Batches, Options, Span
-from sparsenet.data.folders import ImageFiles
+from sparsenet.data.listed import ListedSet
 from sparsenet.data.raw import NO_IMAGE, DataError
 from sparsenet.data.reader import Ahead, Answer, Reader, Request
-from sparsenet.data.transforms import Transform, mean_of_sum, sum_of
+from sparsenet.data.transforms import mean_of_sum, sum_of
 from sparsenet.data.watch import Watch
 
 Warn = Callable[[str], None]
@@ -23,7 +23,7 @@ _AT_A_TIME = 64
 
 
 class Stream(Batches):
-    """Batches of image files: bit for bit those of InMemory of the same images.
+    """Batches of listed images: bit for bit those of InMemory of the same images.
 
     The images may be of any sizes where a crop makes them alike. Processes read ahead in a
     training that takes one batch after another, and in a sweep; a batch out of order is read at
@@ -34,26 +34,19 @@ class Stream(Batches):
 
     def __init__(
         self,
-        files: ImageFiles,
+        listed: ListedSet,
         batch_size: int,
         *,
-        is_color: bool = True,
         on_bad_image: OnBadImage = "error",
         workers: int | None = None,
         warn: Warn = warnings.warn,
         bad: set[str] | None = None,
         **options: Unpack[Options],
     ) -> None:
-        transform = options.get("transform", Transform())
-        alike = transform.exact_size is not None
-        try:
-            stored = transform.least_shape(3 if is_color else 1)
-        except ValueError as error:
-            raise DataError(str(error)) from None
-        super().__init__(files.labels, stored, batch_size, alike=alike, **options)
-        self._files, self._on_bad_image, self._warn = files, on_bad_image, warn
+        super().__init__(listed.labels, listed.stored, batch_size, alike=listed.alike, **options)
+        self._listed, self._on_bad_image, self._warn = listed, on_bad_image, warn
         self._reader = Reader(
-            self.shape, is_color, transform.resize, self.crop, self.windows, self.memory_format
+            self.shape, listed.decode, self.crop, self.windows, self.memory_format
         )
         pin = self.device.type == "cuda"
         self._ahead, self._sweeping = (Ahead(self._reader, workers, pin_memory=pin) for _ in "12")
@@ -100,8 +93,8 @@ class Stream(Batches):
         return torch.device("cpu")
 
     def _request(self, drawn: Tensor) -> Request:
-        paths = [str(self._files.paths[sample]) for sample in drawn[0].tolist()]
-        return paths, (drawn[1:].numpy() if len(drawn) > 1 else None)
+        names = [str(self._listed.names[sample]) for sample in drawn[0].tolist()]
+        return names, (drawn[1:].numpy() if len(drawn) > 1 else None)
 
     def _answer(self, step: int, drawn: Tensor) -> Answer:
         """What is read for a batch: by the workers, which begin where one follows another."""
@@ -150,7 +143,7 @@ class Stream(Batches):
         """Tell of a bad image, once. Raises DataError where it is not to be skipped."""
         if self._on_bad_image == "error":
             raise DataError(fault)
-        path = str(self._files.paths[sample])
-        if path not in self._bad:
-            self._bad.add(path)
+        name = str(self._listed.names[sample])
+        if name not in self._bad:
+            self._bad.add(name)
             self._warn(f"Skipped (bad image {len(self._bad)}): {fault}")

@@ -52,12 +52,14 @@ def fitting_mean(given: GivenWeights | None, net: NetConfig) -> tuple[Tensor | N
     """The mean image that is to be subtracted from now on, and the lines to tell where it is not.
 
     None is that of the new training set: for weights that came without one, and for those of
-    images of another size.
+    images of another size; or that of the net's `mean_file`.
     """
     if given is None or given.mean_image is None:
         return None, []
     graph, _ = build_graph(net, "TRAIN")
     assert graph is not None, "a checked net has its data"
+    if graph.data.transform.mean_file is not None:
+        return None, []
     had, needed = tuple(given.mean_image.shape), graph.data.mean_shape
     if had == needed or graph.data.transform.image_of_mean is None:
         return given.mean_image, []

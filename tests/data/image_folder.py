@@ -7,6 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from sparsenet.data.folders import ImageFiles
+from sparsenet.data.listed import listed_files
+from sparsenet.data.stream import Stream
+
 CLASSES = ("ant", "bee", "cat")
 
 
@@ -25,3 +29,9 @@ def make_folder(
                 suffix = "png" if number % 2 else "jpg"
                 image.save(root / part / name / f"{number}.{suffix}")
     return root
+
+
+def streamed(files: ImageFiles, batch_size: int, is_color: bool = True, **options) -> Stream:
+    """The files as a Stream, of which the transform says how large the images are."""
+    listed = listed_files("files", files, options["transform"], is_color)
+    return Stream(listed, batch_size, **options)

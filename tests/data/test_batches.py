@@ -236,7 +236,9 @@ def test_batches_made_in_inference_mode_serve_training():
 def test_a_mean_image_of_another_size():
     with pytest.raises(DataError) as caught:
         telling(4, 4, transform=Transform(mean="train"), mean_image=torch.zeros(1, 8, 8))
-    assert str(caught.value) == "mean: the mean image is (1, 8, 8), not (3, 9, 9) as the images"
+    assert (
+        str(caught.value) == "mean: train: the mean image is (1, 8, 8), not (3, 9, 9) as the images"
+    )
 
 
 def test_a_crop_that_does_not_fit():

@@ -239,7 +239,7 @@ def test_memory_that_runs_out_is_no_fault_of_the_image(
         raise MemoryError
 
     path = saved(tmp_path / "a.png", PICTURE)
-    monkeypatch.setattr(decoding, "_resized", failing)
+    monkeypatch.setattr(decoding, "resized", failing)
     with pytest.raises(MemoryError):
         decode(path, True)
 

@@ -219,8 +219,8 @@ def test_an_unknown_source_names_the_nearest():
     with pytest.raises(DataError) as caught:
         load_source("mnst", None, train=True, download=False)
     assert str(caught.value) == (
-        "'mnst' is not digits, MNIST, FashionMNIST, KMNIST, CIFAR10, CIFAR100, SVHN or"
-        " ImageFolder; did you mean 'MNIST'?"
+        "'mnst' is not digits, MNIST, FashionMNIST, KMNIST, CIFAR10, CIFAR100, SVHN,"
+        " ImageFolder or lmdb; did you mean 'MNIST'?"
     )
 
 

@@ -20,10 +20,9 @@ from sparsenet.data.decoding import decode
 from sparsenet.data.folders import ImageFiles, list_images
 from sparsenet.data.memory import InMemory
 from sparsenet.data.raw import DataError
-from sparsenet.data.stream import Stream
 from sparsenet.data.transforms import Transform, mean_of
 from sparsenet.data.watch import unwatched
-from tests.data.image_folder import make_folder
+from tests.data.image_folder import make_folder, streamed
 
 EXACT = (14, 12)
 NO_IMAGE = "not a JPEG, PNG, BMP, PPM, TIFF or WEBP image"
@@ -54,7 +53,7 @@ def same(one, other) -> bool:
 def pair(files, decoded, batch_size, workers=0, **options):
     options = {"mean_image": mean_of(decoded), **options}
     memory = InMemory(decoded, files.labels, batch_size, **options)
-    return memory, Stream(files, batch_size, workers=workers, **options)
+    return memory, streamed(files, batch_size, workers=workers, **options)
 
 
 transforms = st.fixed_dictionaries(
@@ -118,7 +117,7 @@ def test_any_number_of_workers_begins_anywhere_again(files, decoded, workers):
 @pytest.mark.parametrize("mirror", [False, True])
 def test_images_of_mixed_sizes_are_cropped_each_in_its_own_range(files, mirror):
     transform = Transform(resize=13, crop_size=11, mirror=mirror)
-    stream = Stream(files, 24, workers=0, transform=transform, train=True)
+    stream = streamed(files, 24, workers=0, transform=transform, train=True)
     whole = [decode(path, True, 13) for path in files.paths]
     assert len({image.shape for image in whole}) > 3
     seen = set()
@@ -148,12 +147,12 @@ def test_images_of_mixed_sizes_are_cropped_each_in_its_own_range(files, mirror):
 
 
 def test_the_mean_image_is_that_of_the_images_in_memory(files, decoded):
-    stream = Stream(files, 1, workers=0, transform=Transform(resize=EXACT))
+    stream = streamed(files, 1, workers=0, transform=Transform(resize=EXACT))
     assert torch.equal(stream.mean(unwatched), mean_of(decoded))
 
 
 def test_grey_images(files):
-    stream = Stream(files, 4, is_color=False, workers=0, transform=Transform(resize=EXACT))
+    stream = streamed(files, 4, is_color=False, workers=0, transform=Transform(resize=EXACT))
     assert stream.shape == (1, *EXACT)
     images, _ = next(stream.sweep())
     assert torch.equal(images[0], decode(files.paths[0], False, EXACT).float())
@@ -170,7 +169,7 @@ def damaged(tmp_path) -> ImageFiles:
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_bad_image_ends_the_training_in_one_line(damaged, workers):
-    stream = Stream(damaged, 2, workers=workers, transform=Transform(resize=EXACT))
+    stream = streamed(damaged, 2, workers=workers, transform=Transform(resize=EXACT))
     batches = stream.sweep()
     next(batches)
     next(batches)
@@ -185,11 +184,11 @@ def test_the_next_good_image_takes_the_place_of_a_bad_one_and_a_sweep_leaves_it_
     told: list[str] = []
     transform = Transform(resize=EXACT, crop_size=8, mirror=True)
     options = {"transform": transform, "train": True, "shuffle": True}
-    stream = Stream(damaged, 12, workers=0, on_bad_image="skip", warn=told.append, **options)
+    stream = streamed(damaged, 12, workers=0, on_bad_image="skip", warn=told.append, **options)
     good = [5 if i == 4 else 7 if i == 6 else 0 if i == 11 else i for i in range(12)]
     paths = tuple(damaged.paths[i] for i in good)
     mended = ImageFiles(paths, damaged.labels[good], damaged.classes)
-    expected = Stream(mended, 12, workers=0, **options)
+    expected = streamed(mended, 12, workers=0, **options)
     for step in (3, 0, 3):
         assert same(stream.batch(step), expected.batch(step))
     left = torch.tensor([i for i in range(12) if i not in (4, 6, 11)])
@@ -206,7 +205,7 @@ def test_the_next_good_image_takes_the_place_of_a_bad_one_and_a_sweep_leaves_it_
 def test_a_set_without_any_good_image(damaged):
     for path in damaged.paths:
         path.write_bytes(b"")
-    stream = Stream(
+    stream = streamed(
         damaged, 2, workers=0, on_bad_image="skip", warn=print, transform=Transform(resize=EXACT)
     )
     for attempt in (lambda: stream.batch(0), lambda: stream.mean(unwatched)):
@@ -216,18 +215,18 @@ def test_a_set_without_any_good_image(damaged):
 
 
 def test_an_image_smaller_than_the_crop_is_named(files):
-    stream = Stream(files, 2, workers=0, transform=Transform(crop_size=25))
+    stream = streamed(files, 2, workers=0, transform=Transform(crop_size=25))
     with pytest.raises(DataError, match=r"0\.jpg: crop_size 25 is larger than the \d+x\d+ image$"):
         stream.batch(0)
 
 
 def test_what_makes_no_image_of_one_size_is_refused(files):
     with pytest.raises(DataError, match="the shorter side alone"):
-        Stream(files, 2, transform=Transform(resize=9))
+        streamed(files, 2, transform=Transform(resize=9))
 
 
 def test_more_workers_than_processors_are_no_warning(files):
-    stream = Stream(files, 4, workers=3, transform=Transform(resize=EXACT))
+    stream = streamed(files, 4, workers=3, transform=Transform(resize=EXACT))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(torch.cat([labels for _, labels in stream.sweep(2)])) == 8
@@ -251,12 +250,15 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from sparsenet.data.folders import list_images
+from sparsenet.data.listed import listed_files
 from sparsenet.data.stream import Stream
 from sparsenet.data.transforms import Transform
 
 if __name__ == "__main__":
     files = list_images(Path(sys.argv[1]), train=True)
-    stream = Stream(files, 4, workers=1, transform=Transform(resize=(14, 12)))
+    transform = Transform(resize=(14, 12))
+    listed = listed_files("files", files, transform)
+    stream = Stream(listed, 4, workers=1, transform=transform)
     stream.batch(0)
     stream.batch(1)  # the processes begin where one follows another
 """
@@ -280,7 +282,7 @@ def test_processes_that_cannot_be_started(files, monkeypatch, error, words):
         raise error
 
     monkeypatch.setattr(DataLoader, "__iter__", refuse)
-    stream = Stream(files, 4, workers=1, transform=Transform(resize=EXACT))
+    stream = streamed(files, 4, workers=1, transform=Transform(resize=EXACT))
     stream.batch(0)
     with pytest.raises(DataError) as caught:
         stream.batch(1)

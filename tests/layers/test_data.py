@@ -230,7 +230,7 @@ def test_the_shape_of_an_lmdb_is_that_stored_after_the_transform(given, shape):
     [
         ({"shape": [1, 8, 8]}, "shape", "is only for source lmdb"),
         (FOLDER | {"shape": [1, 8, 8]}, "shape", "is only for source lmdb"),
-        ({"color_order": "BGR"}, "color_order", "is only for source ImageFolder"),
+        ({"color_order": "BGR"}, "color_order", "is only for source ImageFolder or lmdb"),
         (
             FOLDER | {"color_order": "BRG"},
             "color_order",
@@ -241,7 +241,11 @@ def test_the_shape_of_an_lmdb_is_that_stored_after_the_transform(given, shape):
             "color_order",
             "has no effect with is_color: false",
         ),
-        (LMDB | {"color_order": "RGB"}, "color_order", "is only for source ImageFolder"),
+        (
+            LMDB | {"color_order": "RGB", "shape": [1, 8, 8]},
+            "color_order",
+            "has no effect on images of 1 channel(s)",
+        ),
         (LMDB | {"is_color": True}, "is_color", "is only for source ImageFolder"),
         (LMDB | {"on_bad_image": "skip"}, "on_bad_image", "is only for source ImageFolder"),
         (LMDB | {"download": True}, "download", "is not for source lmdb, which only reads"),

@@ -11,14 +11,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sparsenet.data.folders import list_images
-from sparsenet.data.stream import Stream
 from sparsenet.data.transforms import Transform
 from sparsenet.regularization.schedule import Progress
 from sparsenet.solver.evaluate import evaluate
 from sparsenet.solver.step import Stepper
 from sparsenet.solver.update import UPDATES
 from sparsenet.workflows.build import build
-from tests.data.image_folder import make_folder
+from tests.data.image_folder import make_folder, streamed
 from tests.small import configured, convolution, inner_product, net_data, parts
 
 META = torch.device("meta")
@@ -78,7 +77,7 @@ def test_a_batch_from_files_is_fetched_and_not_waited_for(tmp_path):
     files = list_images(make_folder(tmp_path), train=True)
     transform = Transform(resize=(14, 12), crop_size=9, mirror=True, mean="train", std=(3, 4, 5))
     mean = torch.zeros(3, 14, 12)
-    stream = Stream(
+    stream = streamed(
         files, 4, workers=0, transform=transform, mean_image=mean, train=True, device=META
     )
     with Copies() as copies:
