@@ -38,7 +38,7 @@ def convert(path: Path, shape: Shape | None, stored: ShapeOf, mean: ShapeOf) -> 
     """Convert a solver with its net, or a net alone, which gets a loss where it has none.
 
     `shape` is what the user says of the stored images; `stored` and `mean` tell it of an LMDB and
-    of a mean file. Raises ConfigError and PrototxtError for a file that cannot be read, and for
+    of a mean file. Raises ConfigError and CaffeError for a file that cannot be read, and for
     layers of types that there are not here.
     """
     source, report = read_prototxt(path), Report()

@@ -152,6 +152,8 @@ def _dummy_data(images: Images) -> Keys:
     fields = images.layer.sub("dummy_data_param")
     fields.leave_out("data_filler", "is not carried over: images come from files")
     shapes = [shape.value("dim") for shape in fields.each("shape")]
+    for key in ("num", "channels", "height", "width") if shapes else ():
+        fields.leave_out(key, "has no effect beside shape")
     sides = zip(
         *(fields.value(key) for key in ("num", "channels", "height", "width")), strict=False
     )

@@ -8,24 +8,25 @@ from pathlib import Path
 from sparsenet.caffe.messages import need_protobuf
 from sparsenet.caffe.nets import NetPart
 from sparsenet.caffe.report import Place
-from sparsenet.caffe.text import PrototxtError, Source, parse, read_content
+from sparsenet.caffe.text import Source, parse, read_content
+from sparsenet.caffe.wire import CaffeError
 from sparsenet.errors import ConfigError, Problem
 
 
 def read_prototxt(path: Path) -> Source:
-    """A solver or a net, text or binary. Raises ConfigError and PrototxtError."""
+    """A solver or a net, text or binary. Raises ConfigError and CaffeError."""
     need_protobuf()
     from sparsenet.caffe.caffe_pb2 import NetParameter, SolverParameter  # noqa: PLC0415  an extra
 
     content = read_content(path)
     try:
-        net = parse(str(path), content, NetParameter())
-    except PrototxtError:
-        solver = parse(str(path), content, SolverParameter())
+        net = parse(str(path), content, NetParameter)
+    except CaffeError:
+        solver = parse(str(path), content, SolverParameter)
     else:
         if has_layers(net):
             return net
-        solver = parse(str(path), content, SolverParameter())
+        solver = parse(str(path), content, SolverParameter)
     if not solver.message.ListFields():
         words = "has neither the layers of a net nor the keys of a solver of Caffe's"
         raise ConfigError(Problem(str(path), "", words))
@@ -60,7 +61,7 @@ class Beside:
         return None
 
     def net(self, place: Place, name: str) -> NetPart:
-        """The net file that a solver names at a place. Raises ConfigError and PrototxtError."""
+        """The net file that a solver names at a place. Raises ConfigError and CaffeError."""
         path = self.find(name)
         if path is None or not path.is_file():
             words = f"no file {name!r}, from the working folder or from {self.file.parent} upwards"

@@ -92,7 +92,10 @@ class _Converting:
         """The keys of one layer, None for one that does nothing."""
         layer, phases = chosen.fields, chosen.phases
         kind, bottoms, tops = (layer.value(key) for key in ("type", "bottom", "top"))
-        layer.pass_over("name", "include", "exclude", "blobs")
+        layer.pass_over("name", "include", "exclude")
+        if layer.has("blobs"):
+            self.report.note(f"{layer.source.name} holds trained weights: take them by --weights")
+        layer.pass_over("blobs")
         layer.leave_out("phase", "is not carried over: a layer computes by the phase of its net")
         if kind == _DROPPED:
             self._leave_out_silence(layer)
@@ -100,6 +103,8 @@ class _Converting:
         name = self._unique(layer, phases or ("TRAIN", "TEST"))
         wiring: Keys = {"name": name, "type": kind}
         if kind in DATA_LAYERS:
+            if bottoms:
+                layer.refuse("bottom", f"cannot be of a {kind} layer, which reads files")
             wiring["top"] = self._data_tops(layer, tops)
             keys = DATA_LAYERS[kind](Images(layer, phases, self.look))
             wiring["type"] = "Data"

@@ -11,20 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparsenet.caffe.messages import need_protobuf
 from sparsenet.caffe.report import Place
-from sparsenet.errors import ConfigError, Problem, SparsenetError
+from sparsenet.caffe.wire import MAX_BYTES, CaffeError, parsed
+from sparsenet.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 MAX_TEXT = 2**24
-MAX_BINARY = 2**31 - 1  # Caffe's own limit, and protobuf's
 FieldPath = tuple[str | int, ...]
-
-
-class PrototxtError(SparsenetError):
-    """A binary file is no message of Caffe's, or not whole."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +49,12 @@ def read_content(path: Path) -> bytes | str:
     """A file's text, or its bytes where it is no text. Raises ConfigError."""
     try:
         size = path.stat().st_size
-        content = path.read_bytes() if size <= MAX_BINARY else b""
+        content = path.read_bytes() if size <= MAX_BYTES else b""
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(Problem(str(path), "", f"cannot be read: {reason}")) from None
-    if size > MAX_BINARY:
-        raise ConfigError(Problem(str(path), "", f"is larger than {MAX_BINARY:,} bytes"))
+    if size > MAX_BYTES:
+        raise ConfigError(Problem(str(path), "", f"is larger than {MAX_BYTES:,} bytes"))
     text = _as_text(content)
     if text is not None and size > MAX_TEXT:
         raise ConfigError(Problem(str(path), "", f"is a text of more than {MAX_TEXT:,} bytes"))
@@ -76,27 +71,22 @@ def _as_text(content: bytes) -> str | None:
         return None
 
 
-def parse(name: str, content: bytes | str, message: Message) -> Source:
-    """Fill the message from a file's content.
+def parse(name: str, content: bytes | str, kind: type[Message]) -> Source:
+    """The message of this kind that is a file's content.
 
-    Raises ConfigError for broken text or a value that a field cannot have, PrototxtError for bytes
+    Raises ConfigError for broken text or a value that a field cannot have, CaffeError for bytes
     that are no such message.
     """
     if isinstance(content, str):
-        return _parse_text(name, content, message)
-    need_protobuf()
-    from google.protobuf.message import DecodeError  # noqa: PLC0415  an extra
-
+        return _parse_text(name, content, kind())
     try:
-        message.ParseFromString(content)
-    except (DecodeError, RuntimeError):
-        kind = message.DESCRIPTOR.name
-        raise PrototxtError(f"{name}: neither text nor a whole binary {kind} of Caffe's") from None
+        message = parsed(content, kind)
+    except CaffeError as error:
+        raise CaffeError(f"{name}: {error}") from None
     return Source(name, message, unknown=list(_unknown_numbers(message, ())))
 
 
 def _parse_text(name: str, text: str, message: Message) -> Source:
-    need_protobuf()
     from google.protobuf import text_format  # noqa: PLC0415  an extra
 
     lines = text.split("\n")
@@ -185,8 +175,6 @@ class _Walk:
             self.fields(None if known is None else known.message_type, path, end)
             return
         first = self._next()
-        if first == "-":
-            self._next()
         while first[0] in "'\"" and self.tokens.token[:1] in ("'", '"'):
             self._next()  # texts that follow one another are one
 

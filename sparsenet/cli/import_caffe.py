@@ -23,7 +23,14 @@ from sparsenet.workflows.import_caffe import import_caffe
     type=options.FOLDER,
     required=True,
     metavar="DIR",
-    help="The folder of what is written: solver.yaml and net.yaml, of a net net.yaml alone.",
+    help="The folder of what is written: solver.yaml, net.yaml and weights.pt.",
+)
+@click.option(
+    "--weights",
+    type=options.FILE,
+    metavar="FILE",
+    help="Trained weights, copied by layer name: a .caffemodel or HDF5 snapshot, or whatever train "
+    "--weights takes.",
 )
 @click.option(
     "--shape",
@@ -37,6 +44,7 @@ from sparsenet.workflows.import_caffe import import_caffe
 def command(
     prototxt: Path,
     folder: Path,
+    weights: Path | None,
     shape: tuple[int, ...] | None,
     overwrite: bool,
     as_json: bool,
@@ -48,7 +56,7 @@ def command(
     change of the results is an error, all of it at once and with its lines; what has no effect on
     them is a warning. Its data layers keep their transform, and are to be pointed at their data.
     """
-    imported = import_caffe(prototxt, folder, shape=shape, overwrite=overwrite)
+    imported = import_caffe(prototxt, folder, weights=weights, shape=shape, overwrite=overwrite)
     for line in imported.left_out:
         click.echo(f"warning: {printable(line)}", err=True)
     if as_json:

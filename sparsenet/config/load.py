@@ -57,11 +57,6 @@ def load_net(path: Path, overrides: Iterable[str] = ()) -> NetConfig:
     """Read and check a net file alone. Raises ConfigError with every problem."""
     document = read_yaml(path)
     _merge_into_net(document, (), list(overrides))
-    return check_net(document)
-
-
-def check_net(document: Document) -> NetConfig:
-    """Check a document that is a net alone. Raises ConfigError with every problem."""
     merge_kernel_pattern(document, ())
     merge_stored_shapes(document, ())
     net, problems = check_record(NetConfig, document.data)
