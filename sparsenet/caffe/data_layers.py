@@ -92,16 +92,17 @@ def _data(images: Images) -> Keys:
     fields.leave_out("force_encoded_color", "is not carried over: images keep their channels")
     _own_transform(fields)
     source, transform = fields.value("source"), _transform(images)
+    found = images.look.find(source)
     if fields.value("backend") == "LEVELDB":
         words = (
             f"{source} is a LevelDB, which is not read here: make an LMDB of it by Caffe's tools"
         )
         images.note(f"{words}, or name an image folder (source: ImageFolder)")
+        found = None
     else:
-        found = images.look.find(source)
         here = f"reads the LMDB {found}" if found else f"point folder at the LMDB {source}"
         images.note(here)
-    shape = _stored_shape(images, source, transform)
+    shape = _stored_shape(images, source, found, transform)
     return _lmdb(images, images.there(source), shape, fields.value("batch_size"), transform)
 
 
@@ -228,11 +229,10 @@ def _transform(images: Images) -> Keys:
     return made
 
 
-def _stored_shape(images: Images, source: str, transform: Keys) -> Shape | None:
+def _stored_shape(images: Images, source: str, found: Path | None, transform: Keys) -> Shape | None:
     """The shape of a data base's images: --shape, its first, its mean's, or that of the crop."""
     if images.look.shape:
         return images.look.shape
-    found = images.look.find(source)
     known = (found and images.look.stored(found)) or _mean_shape(images, transform)
     if known is None and (side := transform.get("crop_size")):
         means = transform.get("mean_value")
