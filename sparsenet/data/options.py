@@ -217,6 +217,11 @@ class DataOptions(Record):
         return self.transform.least_shape(3 if self.is_color else 1)
 
     @property
+    def has_blue_first(self) -> bool:
+        """Whether the net sees three channels, and the first of them is blue."""
+        return self.order == "BGR" and self._stored_shape[0] == 3
+
+    @property
     def order(self) -> ColorOrder:
         """The order of three channels as the net sees them."""
         return self.color_order or ("BGR" if self.source == LMDB else "RGB")

@@ -22,7 +22,8 @@ def facts(inference: Inference) -> dict[str, str]:
     """What a file says of the net beside its layers: texts, those that hold more as JSON.
 
     `net`, `iter`, `test_accuracy` where it was measured, `weights` and `nonzeros` (biases apart),
-    `transform` with the keys of the Data layer that act in tests, `mean_image` as its shape and
+    `transform` with the keys of the Data layer that act in tests and `color_order` where it is BGR,
+    `mean_image` as its shape and
     its float32 numbers (little-endian, C order, base64), and `classes`, the names of the scores.
     """
     checkpoint = inference.checkpoint
@@ -47,6 +48,8 @@ def facts(inference: Inference) -> dict[str, str]:
 def _transform(inference: Inference) -> dict[str, Any]:
     transform = inference.data.transform
     values = {key: getattr(transform, key) for key in _KEYS}
+    if inference.data.has_blue_first:
+        values["color_order"] = "BGR"
     return {key: value for key, value in values.items() if value is not None}
 
 

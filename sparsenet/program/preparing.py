@@ -18,13 +18,15 @@ class Preparing:
     """(x - mean) * factor of the centre window: see kernels/prepare.c.
 
     `stored` (channels, height, width) is of the pixels, after `resize`; `shape` of the window.
-    `means` are a number a channel or, as `is_image` says, the stored image's.
+    `means` are a number a channel or, as `is_image` says, the stored image's. The pixels have the
+    channels as the net sees them: where it `has_blue_first`, blue, green and red.
     """
 
     stored: tuple[int, int, int]
     shape: tuple[int, int, int]
     means: NDArray[np.float32]
     is_image: bool
+    has_blue_first: bool
     factors: NDArray[np.float32]
 
     @property
@@ -59,5 +61,6 @@ def preparing(data: Data, mean_image: Tensor | None) -> Preparing:
         data.image_shape,
         np.ascontiguousarray(values, np.float32),
         is_image,
+        data.has_blue_first,
         np.broadcast_to(np.asarray(factors, np.float32), (channels,)).copy(),
     )

@@ -17,6 +17,13 @@ from sparsenet.program.preparing import Preparing
 
 _STACK = 2048
 _TEMPLATES = ("header.h", "net.c", "main.c", "Makefile")
+_SWAP = """\
+    for (size_t at = 0; at < sizeof pixels; at += 3) { /* a PPM has red first */
+        unsigned char red = pixels[at];
+        pixels[at] = pixels[at + 2];
+        pixels[at + 2] = red;
+    }
+"""
 _RESERVED = ("arena", "count", "images", "scores", "main", "most", "i", "prepare")
 
 
@@ -108,6 +115,8 @@ def _words(
         "NETNAME": project.name,
         "NETUPPER": project.name.upper(),
         "NETCHANNELS": str(channels),
+        "NETORDER": _order(prepare),
+        "NETSWAP": _SWAP if prepare.has_blue_first else "",
         "NETHEIGHT": str(height),
         "NETWIDTH": str(width),
         "NETIMAGE": str(program.image.size),
@@ -120,6 +129,13 @@ def _words(
         "NETPREPARE": f"{', '.join(map(str, window))}, prepare_means,"
         f" {int(prepare.is_image)}, prepare_factors",
     }
+
+
+def _order(prepare: Preparing) -> str:
+    """The order of a pixel's channels, behind what says that they lie together."""
+    if prepare.stored[0] != 3:
+        return ""
+    return ", blue first" if prepare.has_blue_first else ", red first"
 
 
 def _arrays(program: Program) -> tuple[str, dict[Packed | Numbers, str]]:

@@ -131,6 +131,30 @@ def test_phases_are_opened_for_their_device_and_process(layer, monkeypatch, rank
     assert asked == [(("w", "n", 3, None, "meta"), {"leading": rank == 0})]
 
 
+@pytest.mark.parametrize("memory", [{}, {"memory": "no", "workers": 0}])
+def test_blue_first_turns_the_channels_round_and_touches_nothing_else(layer, memory):
+    transform = {"resize": [12, 10], "mean": "train", "crop_size": 7, "mirror": True}
+    red, blue = (
+        opened(layer(transform=transform, color_order=order, **memory)) for order in ("RGB", "BGR")
+    )
+    for phase, batches in red.items():
+        for step in (0, 3):
+            (one, labels), (other, same) = batches.batch(step), blue[phase].batch(step)
+            assert torch.equal(one.flip(1), other)
+            assert not torch.equal(one, other)
+            assert torch.equal(labels, same)
+        assert torch.equal(batches.mean_image.flip(0), blue[phase].mean_image)
+
+
+def test_mean_values_are_in_the_order_that_the_net_sees(layer):
+    plain = opened(layer(color_order="BGR"))
+    given = opened(
+        layer(color_order="BGR", transform={"resize": [12, 10], "mean_value": [1, 2, 3]})
+    )
+    values = torch.tensor([1.0, 2, 3]).reshape(3, 1, 1)
+    assert torch.equal(plain["TEST"].batch(0)[0] - values, given["TEST"].batch(0)[0])
+
+
 def test_auto_streams_what_has_no_one_size(layer):
     transform = {"resize": 12, "crop_size": 10}
     assert isinstance(open_phase(layer(transform=transform), "TRAIN", 0), Stream)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +44,23 @@ def test_facts_have_the_transform_as_it_acts_in_tests() -> None:
     }
     assert json.loads(found["classes"]) == ["null", "eins"]
     assert "test_accuracy" not in found
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"color_order": "BGR"}, "BGR"),
+        ({"source": "lmdb", "folder": "x", "shape": [3, 8, 8]}, "BGR"),
+        ({"source": "lmdb", "folder": "x", "shape": [3, 8, 8], "color_order": "RGB"}, None),
+        ({"source": "lmdb", "folder": "x", "shape": [1, 8, 8]}, None),
+        ({"source": "lmdb", "folder": "x", "shape": [2, 8, 8]}, None),
+        ({}, None),
+    ],
+)
+def test_an_order_of_colours_is_told_where_blue_is_first(keys: dict[str, Any], told: str) -> None:
+    given = {"source": "ImageFolder", "transform": {"resize": [8, 8]}} | keys
+    found = json.loads(facts(deployed(net_data(IP, **given)))["transform"])
+    assert found.get("color_order") == told
 
 
 def test_the_mean_image_is_told_whole_and_bit_for_bit() -> None:

@@ -153,6 +153,32 @@ def test_the_centre_is_prepared_as_by_the_data_layer(
         assert np.array_equal(library(one, 10)[0][: image.size], image.reshape(-1))
 
 
+def ppm(path: Path, pixels: NDArray[np.uint8]) -> Path:
+    return pgm(path, pixels, "P6\n{} {}\n255\n")
+
+
+@pytest.mark.parametrize("source", ["ImageFolder", "lmdb"])
+@pytest.mark.parametrize("order", ["RGB", "BGR"])
+def test_a_picture_gets_the_order_of_colours_that_the_net_sees(
+    source: str, order: str, tmp_path: Path
+) -> None:
+    shape = {"shape": [3, 8, 8], "folder": "set"} if source == "lmdb" else {}
+    keys = {"source": source, "color_order": order, "transform": {"resize": [8, 8]}, **shape}
+    net = sparse_net(small(inner_product("ip", 10), **keys), 0.5)
+    project = written(net, tmp_path)
+    header = (tmp_path / f"{project.name}.h").read_text()
+    assert f"together, {'blue' if order == 'BGR' else 'red'} first. */" in header
+    picture = np.random.default_rng(0).integers(256, size=(8, 8, 3), dtype=np.uint8)
+    seen = picture[..., ::-1] if order == "BGR" else picture
+    image = np.ascontiguousarray(seen.transpose(2, 0, 1), np.float32)
+    [scores] = torch_scores(net, image[None], "ip")
+    code, out, err = run(build(project, SANITIZED), ppm(tmp_path / "a.ppm", picture))
+    assert (code, err) == (0, "")
+    found, score = out.split()
+    assert int(found) == int(scores.argmax())
+    assert float(score) == pytest.approx(float(scores.max()), rel=1e-4)
+
+
 def pgm(path: Path, pixels: NDArray[np.uint8], header: str = "P5\n# made\n{} {}\n255\n") -> Path:
     path.write_bytes(header.format(pixels.shape[1], pixels.shape[0]).encode() + pixels.tobytes())
     return path

@@ -6,7 +6,8 @@
 extern "C" {
 #endif
 
-/* The pixels that NETNAME_prepare reads: rows from the top, the channels of a pixel together. */
+/* The pixels that NETNAME_prepare reads: rows from the top, the channels of a pixel
+ * togetherNETORDER. */
 #define NETUPPER_CHANNELS NETCHANNELS
 #define NETUPPER_HEIGHT NETHEIGHT
 #define NETUPPER_WIDTH NETWIDTH

@@ -47,7 +47,7 @@ static const char *read_pixels(FILE *file)
         return "has pixels of another range than 0 to 255";
     if (fread(pixels, 1, sizeof pixels, file) != sizeof pixels)
         return "ends before its last pixel";
-    return NULL;
+NETSWAP    return NULL;
 }
 
 int main(int count, char **arguments)
