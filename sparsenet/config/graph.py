@@ -108,7 +108,8 @@ def _mean_problem(trained: Data, data: Data) -> str | None:
     is_file = trained.transform.mean_file is not None
     if means[0] != means[1] or (is_file and data.root != trained.root):
         words = f"of {trained.name!r} in TRAIN; a net has one mean image"
-        return f"{means[0]} is not the {means[1]} {words}"
+        where = "" if means[0] != means[1] else f" of root {data.root}"
+        return f"{means[0]}{where} is not the {means[1]} {words}"
     if data.mean_shape == trained.mean_shape:
         return None
     ours, theirs = (f"{one.mean_shape} in {one.name!r}" for one in (data, trained))
