@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from sparsenet.config.schema_words import code, table
-from sparsenet.data.sources import IMAGE_FOLDER, SOURCES
+from sparsenet.data.sources import IMAGE_FOLDER, LMDB, SOURCES
 from sparsenet.solver.lr_policies import LR_POLICIES
 from sparsenet.solver.update import UPDATES
 
@@ -177,12 +177,13 @@ def types_table() -> str:
 
 
 def sources_table() -> str:
-    """Each data set with its size, and the one of which nothing is known beforehand."""
+    """Each data set with its size, and those of which nothing is known beforehand."""
     rows = [
         [f"`{name}`", "x".join(map(str, s.shape)), str(s.classes), f"{s.train:,}", f"{s.test:,}"]
         for name, s in SOURCES.items()
     ]
     rows.append([f"`{IMAGE_FOLDER}`", "as the transform makes them", *["as in the folder"] * 3])
+    rows.append([f"`{LMDB}`", "`shape`, then as the transform makes them", *["as in the LMDB"] * 3])
     header = ["source", "channels x height x width", "classes", "training", "test"]
     return table(header, rows)
 

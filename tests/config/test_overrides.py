@@ -164,7 +164,7 @@ def test_what_stood_in_the_file_is_not_named_for_what_stands_over_it(tmp_path):
         load_solver(tmp_path / "solver.yaml", arguments)
     assert [str(problem) for problem in caught.value.problems] == [
         f"--set {arguments[0]}: net.layers.in.source: 'digit' is not digits, MNIST, FashionMNIST, "
-        "KMNIST, CIFAR10, CIFAR100, SVHN or ImageFolder; did you mean 'digits'?",
+        "KMNIST, CIFAR10, CIFAR100, SVHN, ImageFolder or lmdb; did you mean 'digits'?",
         f"--set {arguments[0]}: net.layers.in.batch_size: is missing",
         f"--set {arguments[1]}: stages.0.nam: unknown key; did you mean 'name'?",
     ]
