@@ -49,16 +49,17 @@ class Report:
             self.notes.append(text)
 
     def raise_problems(self, others: Iterable[Problem] = ()) -> None:
-        """Raise ConfigError with every problem, file after file and by their lines; `others` last.
+        """Raise ConfigError with every problem and `others`, file after file and by their lines.
 
         Returns where there are none.
         """
-        files = {place.file: None for place, _, _ in self.problems}
-        ranks = {name: rank for rank, name in enumerate(files)}
-        ordered = sorted(self.problems, key=lambda it: (ranks[it[0].file], it[0].line or 0))
-        problems = [*(Problem(str(place), *words) for place, *words in ordered), *others]
+        problems = [Problem(str(place), *words) for place, *words in self.problems] + [*others]
+        places = [problem.where.rpartition(":") for problem in problems]
+        ranks = {file: rank for rank, file in enumerate(dict.fromkeys(it[0] for it in places))}
+        order = [(ranks[file], int(line) if line.isdigit() else 0) for file, _, line in places]
         if problems:
-            raise ConfigError(problems)
+            ordered = sorted(zip(order, problems, strict=True), key=lambda it: it[0])
+            raise ConfigError([problem for _, problem in ordered])
 
     def warnings(self) -> list[str]:
         """A line for all that was left out for one reason, with the place of its first."""

@@ -10,6 +10,7 @@ from sparsenet.caffe.nets import Chosen, NetPart, layers_of_both, layers_of_two
 from sparsenet.caffe.report import Place, Report
 from sparsenet.caffe.state import State
 from sparsenet.caffe.text import Source
+from sparsenet.errors import listed
 
 Keys = dict[str, Any]
 ReadNet = Callable[[Place, str], NetPart]
@@ -111,9 +112,7 @@ def solver_nets(source: Source, read: ReadNet, report: Report) -> tuple[NetPart,
     solver = source.message
     given = [key for key in _TRAIN_NETS if solver.HasField(key)]
     if len(given) != 1:
-        words = (
-            f"gives {' and '.join(given) or 'no net'}; Caffe takes one of {', '.join(_TRAIN_NETS)}"
-        )
+        words = f"gives {' and '.join(given) or 'no net'}; Caffe takes one of {listed(_TRAIN_NETS)}"
         report.refuse(source.place(()), "net", words)
         report.raise_problems()
     fields = Fields(source, solver, (), report)
