@@ -220,6 +220,8 @@ def _transform(images: Images) -> Keys:
         fields.pass_over(key)
     if fields.peek("mirror") and not images.trains:
         fields.leave_out("mirror", "is not carried over: only images of TRAIN are flipped here")
+    if fields.peek("mirror") and not images.phases:
+        images.note("mirror flips images of TRAIN alone, in Caffe those of TEST too")
     if not fields.peek("crop_size"):
         fields.pass_over("crop_size")
     kept = ("scale", "mirror", "crop_size", "mean_value", "mean_file")

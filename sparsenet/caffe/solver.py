@@ -44,7 +44,6 @@ _CARRIED = (
     "max_iter",
     "snapshot",
     "snapshot_prefix",
-    "solver_mode",
 )
 _TRAIN_NETS = ("net", "net_param", "train_net", "train_net_param")
 _TEST_NETS = ("test_net", "test_net_param")
@@ -67,8 +66,8 @@ def convert_solver(fields: Fields) -> Keys:
     if not fields.has("lr_policy"):
         place = fields.source.place(())
         fields.report.refuse(place, "lr_policy", "is missing: Caffe needs it, and knows no default")
-    data = fields.taken(*_CARRIED)
-    data.update(_type(fields), **_test_iter(fields))
+    data = {"display": 0, **fields.taken(*_CARRIED)}  # Caffe's default, where ours is 100
+    data.update(_type(fields), **_test_iter(fields), **_mode(fields))
     for key, off in (("clip_gradients", -1), ("random_seed", -1)):
         value = fields.take(key)
         if value is not None and value != off:
@@ -93,6 +92,15 @@ def _type(fields: Fields) -> Keys:
     if old is not None and fields.has("type"):
         fields.refuse("solver_type", "cannot stand beside type; Caffe takes one of them")
     return fields.taken("type") if old is None else {"type": _TYPES[old]}
+
+
+def _mode(fields: Fields) -> Keys:
+    """`solver_mode`. Every solver that does not say CPU asks for a GPU, be there none."""
+    if fields.value("solver_mode") == "CPU":
+        return {"solver_mode": "CPU"}
+    if fields.has("solver_mode"):
+        fields.report.note("solver_mode, GPU, is auto here: a GPU where there is one")
+    return {}
 
 
 def _test_iter(fields: Fields) -> Keys:

@@ -88,6 +88,14 @@ def test_a_leveldb_is_not_looked_into() -> None:
     assert data(level, THERE).problems != []
 
 
+def test_a_mirror_of_both_phases_flips_but_one() -> None:
+    words = "d: mirror flips images of TRAIN alone, in Caffe those of TEST too"
+    both = data(f"{LMDB} transform_param {{ mirror: true }}", THERE)
+    assert words in both.report.notes
+    one = data(f"{LMDB} include {{ phase: TRAIN }} transform_param {{ mirror: true }}", THERE)
+    assert words not in one.report.notes
+
+
 def test_a_test_has_neither_shuffle_nor_mirror() -> None:
     result = data(f"{LMDB} include {{ phase: TEST }} transform_param {{ mirror: true }}", THERE)
     assert "shuffle" not in result.layers[0]

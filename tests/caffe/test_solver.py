@@ -57,12 +57,32 @@ def test_solver_type_is_type(written: str, name: str) -> None:
     assert convert_solver_text(f"{BASE} solver_type: {written}")[0]["type"] == name
 
 
+@pytest.mark.parametrize(
+    ("written", "keys", "notes"),
+    [
+        ("", {}, []),
+        ("solver_mode: CPU", {"solver_mode": "CPU"}, []),
+        ("solver_mode: GPU", {}, ["solver_mode, GPU, is auto here: a GPU where there is one"]),
+    ],
+)
+def test_a_gpu_is_taken_where_there_is_one(
+    written: str, keys: dict[str, str], notes: list[str]
+) -> None:
+    data, report = convert_solver_text(f"{BASE} {written}")
+    assert {key: data[key] for key in data if key == "solver_mode"} == keys
+    assert report.notes == notes
+
+
+def test_without_display_nothing_is_shown() -> None:
+    assert convert_solver_text(BASE)[0]["display"] == 0
+
+
 def test_what_is_off_or_at_its_default_is_left_out_in_silence() -> None:
     data, report = convert_solver_text(
         f"{BASE} clip_gradients: -1 random_seed: -1 average_loss: 1 debug_info: false device_id: 0"
         " snapshot_diff: false snapshot_after_train: true layer_wise_reduce: false"
     )
-    assert set(data) == {"lr_policy", "base_lr", "max_iter"}
+    assert set(data) == {"lr_policy", "base_lr", "max_iter", "display"}
     assert (report.warnings(), report.notes) == ([], [])
 
 
