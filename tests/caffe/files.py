@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import h5py
+import pytest
 import torch
 from torch import Tensor
 
+from sparsenet.caffe.blobs import read_layers
 from sparsenet.caffe.caffe_pb2 import BlobProto, LayerParameter, NetParameter, V1LayerParameter
+from sparsenet.caffe.wire import CaffeError
 
 
 def blob(tensor: Tensor, *, legacy: bool = False, double: bool = False) -> BlobProto:
@@ -49,3 +52,13 @@ def write_hdf5(path: Path, layers: Mapping[str, Sequence[Tensor]]) -> Path:
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def refusal(path: Path) -> str:
+    """Why a file of weights is refused, in one line that names it."""
+    with pytest.raises(CaffeError) as raised:
+        read_layers(path)
+    message = str(raised.value)
+    assert message.startswith(f"{path}: ")
+    assert len(message.splitlines()) == 1
+    return message.removeprefix(f"{path}: ")

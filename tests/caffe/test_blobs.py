@@ -19,7 +19,7 @@ from sparsenet.caffe.blobs import is_caffe, read_layers, read_mean
 from sparsenet.caffe.caffe_pb2 import BlobProto, NetParameter, V1LayerParameter
 from sparsenet.caffe.wire import CaffeError
 from sparsenet.errors import ConfigError
-from tests.caffe.files import blob, drawn, layer, v1_layer, write_net
+from tests.caffe.files import blob, drawn, layer, refusal, v1_layer, write_net
 
 CONV, BIAS = drawn(4, 2, 3, 3), drawn(4, seed=1)
 
@@ -27,16 +27,6 @@ CONV, BIAS = drawn(4, 2, 3, 3), drawn(4, seed=1)
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "net.caffemodel"
-
-
-def refusal(path: Path) -> str:
-    """Why a file is refused, in one line that names it."""
-    with pytest.raises(CaffeError) as raised:
-        read_layers(path)
-    message = str(raised.value)
-    assert message.startswith(f"{path}: ")
-    assert len(message.splitlines()) == 1
-    return message.removeprefix(f"{path}: ")
 
 
 def whole_net() -> NetParameter:

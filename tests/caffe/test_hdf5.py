@@ -15,21 +15,12 @@ import torch
 from sparsenet.caffe.blobs import read_layers
 from sparsenet.caffe.wire import CaffeError
 from sparsenet.errors import ConfigError
-from tests.caffe.files import drawn, write_hdf5
+from tests.caffe.files import drawn, refusal, write_hdf5
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "net.caffemodel.h5"
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(CaffeError) as raised:
-        read_layers(path)
-    message = str(raised.value)
-    assert message.startswith(f"{path}: ")
-    assert len(message.splitlines()) == 1
-    return message.removeprefix(f"{path}: ")
 
 
 def test_layers_come_back_under_their_names_also_those_with_a_slash(path: Path) -> None:

@@ -1,8 +1,11 @@
 """Examples of every registered layer, and what their tests make of them."""
 
 import torch
+from hypothesis import assume
+from hypothesis import strategies as st
 
 from sparsenet.layers import LAYERS
+from sparsenet.layers.base import ShapeError
 
 FILLED = {
     "weight_filler": {"type": "gaussian", "std": 0.5},
@@ -132,3 +135,21 @@ def batch(layer, bottoms):
 
 def is_judge(layer):
     return layer.is_loss or layer.is_accuracy
+
+
+@st.composite
+def poolings(draw):
+    """Any Pooling that an image of its bottoms can have, as `built` gives it, and these."""
+    kernel, stride = (draw(st.tuples(st.integers(1, 4), st.integers(1, 4))) for _ in range(2))
+    pad = draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
+    assume(pad[0] < kernel[0] and pad[1] < kernel[1])
+    modes = {
+        "pool": draw(st.sampled_from(["MAX", "AVE"])),
+        "round_mode": draw(st.sampled_from(["CEIL", "FLOOR"])),
+    }
+    window = {"kernel_size": list(kernel), "stride": list(stride), "pad": list(pad)}
+    bottoms = ((2, *draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))),)
+    try:
+        return (*built("Pooling", window | modes, bottoms), bottoms)
+    except ShapeError:
+        return assume(False)

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 import torch
 from google.protobuf import text_format
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings
 from torch import Tensor, nn
 
 from sparsenet.caffe.caffe_pb2 import NetParameter
@@ -22,8 +21,17 @@ from sparsenet.config.graph import Node
 from sparsenet.exports.caffe.graph import NetWriter, Place
 from sparsenet.exports.caffe.layers import WRITERS
 from sparsenet.layers import LAYERS
-from sparsenet.layers.base import Layer, Shape, ShapeError
-from tests.contracts.layer_examples import EXAMPLES, FILLED, IMAGE, SOURCES, batch, built, is_judge
+from sparsenet.layers.base import Layer, Shape
+from tests.contracts.layer_examples import (
+    EXAMPLES,
+    FILLED,
+    IMAGE,
+    SOURCES,
+    batch,
+    built,
+    is_judge,
+    poolings,
+)
 
 Bottoms = tuple[Shape, ...]
 MORE: list[tuple[str, dict[str, Any], Bottoms]] = [
@@ -104,33 +112,11 @@ def test_a_layer_is_imported_as_what_it_was(
             assert torch.equal(one, other)
 
 
-sides = st.integers(1, 4)
-
-
 @settings(max_examples=60, deadline=None)
-@given(
-    st.sampled_from(["MAX", "AVE"]),
-    st.sampled_from(["CEIL", "FLOOR"]),
-    st.tuples(sides, sides),
-    st.tuples(sides, sides),
-    st.tuples(st.integers(0, 3), st.integers(0, 3)),
-    st.tuples(st.integers(1, 7), st.integers(1, 7)),
-)
+@given(poolings())
 def test_pooling_keeps_its_windows_and_borders(
-    tmp_path_factory: pytest.TempPathFactory,
-    pool: str,
-    mode: str,
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    pad: tuple[int, int],
-    image: tuple[int, int],
+    tmp_path_factory: pytest.TempPathFactory, pooling: tuple[Layer, nn.Module, Bottoms]
 ) -> None:
-    assume(pad[0] < kernel[0] and pad[1] < kernel[1])
-    window = {"kernel_size": list(kernel), "stride": list(stride), "pad": list(pad)}
-    bottoms = ((2, *image),)
-    try:
-        layer, module = built("Pooling", {**window, "pool": pool, "round_mode": mode}, bottoms)
-    except ShapeError:
-        assume(False)
+    layer, module, bottoms = pooling
     found, expected = results(layer, module, bottoms, tmp_path_factory.mktemp("net"))
     assert torch.equal(found[0], expected[0])

@@ -9,8 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings
 from torch import nn
 
 from sparsenet.config.graph import Node
@@ -18,8 +17,17 @@ from sparsenet.exports.onnx.graph import GraphWriter
 from sparsenet.exports.onnx.model import OPSET, described
 from sparsenet.exports.onnx.operators import WRITERS
 from sparsenet.layers import LAYERS
-from sparsenet.layers.base import Layer, Shape, ShapeError
-from tests.contracts.layer_examples import EXAMPLES, FILLED, IMAGE, SOURCES, batch, built, is_judge
+from sparsenet.layers.base import Layer, Shape
+from tests.contracts.layer_examples import (
+    EXAMPLES,
+    FILLED,
+    IMAGE,
+    SOURCES,
+    batch,
+    built,
+    is_judge,
+    poolings,
+)
 
 Bottoms = tuple[Shape, ...]
 MORE: list[tuple[str, dict[str, Any], Bottoms]] = [
@@ -108,31 +116,8 @@ def test_a_batch_norm_that_saw_no_batch_is_its_module() -> None:
     assert difference(layer, module, (IMAGE,), learnt=False) < 1e-5
 
 
-sides = st.integers(1, 4)
-
-
 @settings(max_examples=60, deadline=None)
-@given(
-    st.sampled_from(["MAX", "AVE"]),
-    st.sampled_from(["CEIL", "FLOOR"]),
-    st.tuples(sides, sides),
-    st.tuples(sides, sides),
-    st.tuples(st.integers(0, 3), st.integers(0, 3)),
-    st.tuples(st.integers(1, 7), st.integers(1, 7)),
-)
-def test_pooling_has_caffes_windows_and_borders(
-    pool: str,
-    mode: str,
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    pad: tuple[int, int],
-    image: tuple[int, int],
-) -> None:
-    assume(pad[0] < kernel[0] and pad[1] < kernel[1])
-    window = {"kernel_size": list(kernel), "stride": list(stride), "pad": list(pad)}
-    bottoms = ((2, *image),)
-    try:
-        layer, module = built("Pooling", {**window, "pool": pool, "round_mode": mode}, bottoms)
-    except ShapeError:
-        assume(False)
+@given(poolings())
+def test_pooling_has_caffes_windows_and_borders(pooling: tuple[Layer, nn.Module, Bottoms]) -> None:
+    layer, module, bottoms = pooling
     assert difference(layer, module, bottoms) < 1e-6
