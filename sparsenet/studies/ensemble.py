@@ -100,7 +100,6 @@ def ensemble(solver: Path, options: EnsembleOptions, show: Show) -> EnsembleResu
     with open_study(folder, document, options.study, show, free=("members", "trials")) as engine:
         every = (trial for one in planned for trial in (*one.members, one.whole))
         trials = list({trial.key: trial for trial in every}.values())
-        show.expected(len(trials), sum(trial.updates for trial in trials))
         engine.run(trials)
         ensembles = tuple(_taken(one, engine) for one in planned)
         write_text(folder.ensemble, ensemble_csv(ensembles))

@@ -74,7 +74,8 @@ def sweep(name: Path, spec: SweepConfig, options: SweepOptions, show: Show) -> S
     document = document_of("sweep", plan.solver, plan.configuration, settings)
     fixed = plan.fixed()
     with open_study(folder, document, options.study, show) as engine:
-        show.expected(*plan.expected(fixed))
+        made = engine.journal.results
+        show.expected(*plan.expected([each for each in fixed if each[1].key not in made]))
         found, ranges = _Ranges(plan, engine).found()
         planned = [*fixed, *found]
         engine.run([trial for _, trial in planned])

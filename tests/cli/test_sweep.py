@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,18 @@ def test_the_same_command_again_trains_nothing(
     out, err = capsys.readouterr()
     assert (out, ended(err)) == (printed[1], [])
     assert {path: path.stat().st_mtime_ns for path in home.glob("out/trials/*/*")} == before
+
+
+def test_what_is_left_is_counted_without_what_is_there(
+    home: Path, printed: tuple[int, str, str], inline: None, capsys: Captured
+) -> None:
+    shutil.copytree(home / "out", home / "part")
+    journal = home / "part" / "trials.jsonl"
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-2]))
+    assert typed(home, home / "sweep.yaml", output="part") == 0
+    out, err = capsys.readouterr()
+    assert out == printed[1].replace(str(home / "out"), str(home / "part"))
+    assert [line.split("]")[0] for line in ended(err)] == ["[1 of 2", "[2 of 2"]
 
 
 def test_json_is_one_document(
