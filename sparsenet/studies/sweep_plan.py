@@ -14,6 +14,7 @@ from sparsenet.errors import ConfigError, Problem
 from sparsenet.layers.base import Phase
 from sparsenet.studies.grid import Setting, settings_of
 from sparsenet.studies.study import folder_of, read_solver
+from sparsenet.studies.words import value_words
 from sparsenet.trials.trial import Trial
 from sparsenet.workflows.pruning import Pruning
 
@@ -113,7 +114,7 @@ class SweepPlan:
 
 def setting_words(setting: Setting) -> list[str]:
     """What tells a setting from the others of its sweep."""
-    values = [f"{key.rpartition('.')[2]} {value}" for key, value in setting.columns.items()]
+    values = [f"{key.rpartition('.')[2]} {value_words(v)}" for key, v in setting.columns.items()]
     return [setting.method, *([setting.layers] if setting.layers else []), *values]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparsenet.studies.grid import Setting
-from sparsenet.studies.words import csv_text, decimal, score_columns, spread
+from sparsenet.studies.words import csv_text, decimal, score_columns, spread, value_words
 from sparsenet.tables import aligned
 from sparsenet.trials.result import Result
 from sparsenet.trials.trial import Trial
@@ -74,13 +74,19 @@ def sweep_table(rows: Sequence[Row], ranges: Sequence[str]) -> str:
         groups.setdefault(key, []).append(row)
     names = [axis.rpartition(".")[2] for axis in axes]
     head = ["method", "layers", *names, "seeds", "nonzeros", "dens%", *_PHASES]
-    body = [[*key, *_cells(same)] for key, same in groups.items()]
+    body = [[*_words(same[0], axes), *_cells(same)] for same in groups.values()]
     table = _filled([head, *body])
     lines = aligned(table, left=(0, 1) if "layers" in table[0] else (0,))
     notes = ["Accuracies in %, mean and standard deviation over the seeds.", *ranges]
     failed = sum(row.result.failed is not None for row in rows)
     diverged = [f"{failed} of {len(rows)} trials diverged."] if failed else []
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], "", *notes, *diverged, ""])
+
+
+def _words(row: Row, axes: Sequence[str]) -> list[str]:
+    setting = row.setting
+    values = (value_words(setting.columns.get(axis, "")) for axis in axes)
+    return [setting.method, setting.layers, *values]
 
 
 def _filled(table: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:

@@ -47,3 +47,10 @@ def spread(results: Iterable[Result], phase: str) -> str:
         return "-"
     deviation = f" ± {statistics.stdev(known):.2f}" if len(known) > 1 else ""
     return f"{statistics.mean(known):.2f}{deviation}"
+
+
+def value_words(value: object) -> str:
+    """A value of an axis as tables and lines have it; of stages their names."""
+    if isinstance(value, list) and all(isinstance(it, dict) and "name" in it for it in value):
+        return ", ".join(str(it["name"]) for it in value)
+    return str(value)

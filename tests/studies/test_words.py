@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsenet.results.fields import Fields
-from sparsenet.studies.words import csv_text, decimal, percent, score_columns, spread
+from sparsenet.studies.words import csv_text, decimal, percent, score_columns, spread, value_words
 from sparsenet.trials.result import Result
 
 ACCURACIES = st.lists(st.none() | st.floats(0, 1), max_size=6)
@@ -76,3 +76,17 @@ def test_spread_is_mean_and_sample_deviation_in_percent(values: list[float | Non
     assert (deviation == "") == (len(known) == 1)
     if deviation:
         assert float(deviation) == pytest.approx(statistics.stdev(known), abs=0.0051)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("10%", "10%"),
+        (0.001, "0.001"),
+        ([1, 2], "[1, 2]"),
+        ([{"name": "dense"}, {"name": "to 5%", "t": {"ip1": "5%"}}], "dense, to 5%"),
+        ([{"type": "l0"}], "[{'type': 'l0'}]"),
+    ],
+)
+def test_stages_are_called_by_their_names(value: object, words: str) -> None:
+    assert value_words(value) == words
