@@ -14,12 +14,10 @@ from sparsenet.net import Net
 def copy_weights(net: Net, weights: Mapping[str, Tensor]) -> dict[str, list[str]]:
     """Copy by layer name as Caffe does: which layers were copied, left fresh, and unused.
 
-    Of a layer that is copied in part the rest goes by the name of the blob. Where a normalisation
-    has averages on one side and on the other the sums that Caffe's factor divides, the one is made
-    the other. Raises ConfigError, a line for every blob whose shape differs, with both shapes.
+    Of a layer that is copied in part the rest goes by the name of the blob. Raises ConfigError,
+    a line for every blob whose shape differs, with both shapes.
     """
     own = net.weights()
-    weights = _with_statistics_of(own, weights)
     wrong = [
         Problem("", name, f"{_dims(weights[name])} in the checkpoint, {_dims(tensor)} in the net")
         for name, tensor in own.items()
@@ -39,14 +37,13 @@ def copy_weights(net: Net, weights: Mapping[str, Tensor]) -> dict[str, list[str]
     }
 
 
-def _with_statistics_of(
-    own: Mapping[str, Tensor], weights: Mapping[str, Tensor]
-) -> Mapping[str, Tensor]:
-    """The weights, the statistics of their layers in the form that the net's layers have.
+def with_statistics_of(net: Net, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of another net, the statistics of its layers in the form that this one's have.
 
-    Averages are sums of factor 1; sums of factor 0, of no batch, are averages of 0, as in Caffe.
+    A normalisation has averages, or as in Caffe sums that its factor divides. Averages are sums of
+    factor 1; sums of factor 0, of no batch, are averages of 0, as in Caffe.
     """
-    fitted = dict(weights)
+    own, fitted = net.weights(), dict(weights)
     for layer in layers_of(name for name in own if name.endswith(".variance")):
         names = [f"{layer}.{part}" for part in ("mean", "variance")]
         factor = f"{layer}.factor"

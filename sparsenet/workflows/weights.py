@@ -14,7 +14,12 @@ from sparsenet.config.net import NetConfig
 from sparsenet.errors import ConfigError, Problem, printable
 from sparsenet.foreign.read import read_foreign
 from sparsenet.net import Net
-from sparsenet.workflows.copying import copy_weights, keep_patterns_, layers_of
+from sparsenet.workflows.copying import (
+    copy_weights,
+    keep_patterns_,
+    layers_of,
+    with_statistics_of,
+)
 from sparsenet.workflows.models import is_model, load_model
 
 SHOWN = 24
@@ -73,7 +78,7 @@ def take_weights(net: Net, given: GivenWeights) -> list[str]:
     Raises ConfigError, each line naming the file: every blob of another shape, or no layer known.
     """
     try:
-        copied = copy_weights(net, given.weights)
+        copied = copy_weights(net, with_statistics_of(net, given.weights))
     except ConfigError as error:
         words = "a layer that is renamed in the net is left fresh"
         lines = [*error.problems, Problem("", "", words)]

@@ -7,7 +7,7 @@ import torch
 
 from sparsenet.errors import ConfigError
 from sparsenet.workflows.build import build_net
-from sparsenet.workflows.copying import copy_weights
+from sparsenet.workflows.copying import copy_weights, with_statistics_of
 from tests.small import configured, convolution, inner_product, net_data, parts
 
 
@@ -75,7 +75,8 @@ def normalised(kind):
 def test_caffes_sums_become_averages_where_the_net_has_these(factor):
     net = parts(normalised("BatchNormScale")).net
     sums = {"bn.mean": torch.tensor([3.0]), "bn.variance": torch.tensor([5.0])}
-    copied = copy_weights(net, {**sums, "bn.factor": torch.tensor([factor])})
+    given = {**sums, "bn.factor": torch.tensor([factor])}
+    copied = copy_weights(net, with_statistics_of(net, given))
     assert copied == {"copied": ["bn"], "fresh": ["bn.weight", "bn.bias", "ip"], "unused": []}
     for name, tensor in sums.items():
         expected = tensor / factor if factor else torch.zeros(1)
@@ -85,7 +86,7 @@ def test_caffes_sums_become_averages_where_the_net_has_these(factor):
 def test_averages_are_the_sums_of_one_batch_where_the_net_has_these():
     net = parts(normalised("BatchNorm")).net
     averages = {"bn.mean": torch.tensor([3.0]), "bn.variance": torch.tensor([5.0])}
-    copy_weights(net, averages)
+    copy_weights(net, with_statistics_of(net, averages))
     assert net.weights()["bn.factor"].tolist() == [1]
     net.eval()
     images = torch.rand(4, 1, 8, 8)
@@ -96,5 +97,5 @@ def test_averages_are_the_sums_of_one_batch_where_the_net_has_these():
 def test_caffes_sums_stay_as_they_are_in_caffes_layer():
     net = parts(normalised("BatchNorm")).net
     sums = {f"bn.{name}": torch.rand(1) for name in ("mean", "variance", "factor")}
-    copy_weights(net, sums)
+    copy_weights(net, with_statistics_of(net, sums))
     assert all(torch.equal(net.weights()[name], tensor) for name, tensor in sums.items())

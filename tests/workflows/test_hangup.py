@@ -26,24 +26,23 @@ from tests.workflows.runs import Notes
 LONG = ("--set=max_iter=600", "--set=stages.c.until.iters=500", "--set=snapshot=0")
 
 
-@pytest.fixture
-def handler() -> Iterator[Any]:
-    """The handler of SIGHUP, which is there again after a test that has changed it."""
-    before = signal.getsignal(signal.SIGHUP)
-    yield before
+@pytest.fixture(autouse=True)
+def _heard() -> Iterator[None]:
+    """SIGHUP is not ignored, in processes of a test neither, though the tests be under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
     signal.signal(signal.SIGHUP, before)
 
 
-def test_a_hangup_is_told_once(handler: Any) -> None:
+def test_a_hangup_is_told_once() -> None:
     with snapshot_on_hangup() as saving:
         assert not saving()
         signal.raise_signal(signal.SIGHUP)
         signal.raise_signal(signal.SIGHUP)
         assert [saving(), saving()] == [True, False]
-    assert signal.getsignal(signal.SIGHUP) is handler
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
 
 
-@pytest.mark.usefixtures("handler")
 def test_what_nohup_ignores_stays_ignored() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with snapshot_on_hangup() as saving:
