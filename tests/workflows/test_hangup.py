@@ -23,7 +23,7 @@ from sparsenet.workflows.train import TrainOptions, train
 from tests.workflows.conftest import assert_same_run
 from tests.workflows.runs import Notes
 
-LONG = ("--set=max_iter=600", "--set=stages.c.until.iters=500", "--set=snapshot=0")
+LONG = ("--set=max_iter=300", "--set=stages.c.until.iters=200", "--set=snapshot=0")
 
 
 @pytest.fixture(autouse=True)
