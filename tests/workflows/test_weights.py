@@ -151,6 +151,17 @@ def test_without_a_mean_image_none_is_missed(trained: Path, tmp_path: Path) -> N
     assert not any("Mean" in note for note in notes)
 
 
+def test_sums_of_caffes_are_averages_in_a_net_that_has_these() -> None:
+    net = parts(net_data({"name": "bn", "type": "BatchNormScale"}, inner_product("ip", 10))).net
+    sums = {"mean": torch.tensor([3.0]), "variance": torch.tensor([5.0])}
+    given = {f"bn.{name}": tensor for name, tensor in sums.items()}
+    given["bn.factor"] = torch.tensor([4.0])
+    [copied, *_] = take_weights(net, GivenWeights(Path("w"), given))
+    assert copied == "Weights copied: bn"
+    for name, tensor in sums.items():
+        assert torch.equal(net.weights()[f"bn.{name}"], tensor / 4)
+
+
 # Deep nets
 
 
