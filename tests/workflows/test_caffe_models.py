@@ -1,6 +1,7 @@
 """Caffe's own prototxt files, those of a folder that SPARSENET_CAFFE_MODELS names.
 
-It holds `examples/` and `models/` as BVLC Caffe has them, and may hold more.
+It holds `examples/` and `models/` as BVLC Caffe's source has them (Debian's and Ubuntu's source
+package caffe is one), and may hold SqueezeNet's.
 """
 
 from __future__ import annotations
@@ -36,13 +37,19 @@ PARAMETERS = {
     "FlickrStyleCaffeNet": {56_950_164},
     "R-CNN-ilsvrc13": {57_687_624},
     "GoogleNet": {13_378_280, 6_998_552},
-    "net": {1_248_424, 1_235_496},  # SqueezeNet 1.0 and 1.1, which have no name
+    "net": {1_248_424, 1_235_496, 282},  # no name: SqueezeNet 1.0, 1.1, nonlinear_auto_*
+    "LogisticRegressionNet": {10, 282},
 }
 # What has no counterpart here, by a part of the file's path.
 REFUSED = {
     "mnist_siamese_solver": "the layer type 'ContrastiveLoss' is not supported",
     "mnist_siamese_train_test": "the layer type 'ContrastiveLoss' is not supported",
-    "lenet_auto_solver": "no file 'examples/mnist/lenet_auto_train.prototxt'",
+    "lenet_auto_solver": "no file 'mnist/lenet_auto_train.prototxt'",
+    "pascal_finetune_solver": "the layer type 'WindowData' is not supported",
+    "pascal_finetune_trainval_test": "the layer type 'WindowData' is not supported",
+    "linreg": "the layer type 'Python' is not supported",
+    "bvlc_caffenet_full_conv": "needs 64 labels an example",
+    "conv": "needs 9216 labels an example",
 }
 
 
@@ -53,8 +60,9 @@ def imported(path: Path, folder: Path) -> Imported:
     except ConfigError as error:
         if not all("give it by --shape" in str(problem) for problem in error.problems):
             raise
-        shape = (1, 28, 28) if "mnist" in str(path) else (3, 32, 32)
-        return import_caffe(path, folder, shape=shape)
+        shapes = {"mnist": (1, 28, 28), "hdf5_classification": (4, 1, 1)}
+        given = (shape for part, shape in shapes.items() if part in str(path))
+        return import_caffe(path, folder, shape=next(given, (3, 32, 32)))
 
 
 @pytest.mark.skipif(not MODELS, reason="SPARSENET_CAFFE_MODELS names no folder of prototxt files")
