@@ -49,12 +49,14 @@ class Net:
     bottom: str
     weights: Shapes
 
-    def text(self, batch: int) -> str:
+    def text(self, batch: int, lmdb: str = "") -> str:
+        """The prototxt; `lmdb` is where the images are, by default beside it."""
+        source = lmdb or f"{self.data}_lmdb"
         return "\n".join(
             (
                 f'layer {{ name: "{self.data}" type: "Data" top: "data" top: "label"',
                 f"  transform_param {{ {self.transform} }}",
-                f'  data_param {{ source: "{self.data}_lmdb" batch_size: {batch} backend: LMDB }}',
+                f'  data_param {{ source: "{source}" batch_size: {batch} backend: LMDB }}',
                 "}",
                 *self.layers,
                 f'layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "{self.bottom}"',
@@ -141,46 +143,38 @@ def quick(decay: int = 1, *, even: bool = False) -> Net:
 
 
 def full(*, normalized: bool) -> Net:
-    """cifar10_full, or with sigmoids and BatchNorm, as in Caffe's examples."""
-
-    def after(number: int, bottom: str) -> tuple[str, ...]:
-        if not normalized:
-            return (relu(f"relu{number}", bottom),)
-        return (
-            wired(f"bn{number}", "BatchNorm", bottom, " ".join(["param { lr_mult: 0 }"] * 3)),
-            wired(f"sigmoid{number}", "Sigmoid", f"bn{number}", top=f"bn{number}"),
-        )
-
-    def local(number: int, bottom: str) -> tuple[str, ...]:
-        keys = "local_size: 3 alpha: 5e-05 beta: 0.75 norm_region: WITHIN_CHANNEL"
-        norm = wired(f"norm{number}", "LRN", bottom, f"lrn_param {{ {keys} }}")
-        return () if normalized else (norm,)
-
-    top = "bn" if normalized else "pool"
-    second = "bn1" if normalized else "norm1"
-    third = "conv2" if not normalized else "bn2"
-    last = "bn3" if normalized else "conv3"
-    layers = (
-        learnt("conv1", "data", "num_output: 32 pad: 2 kernel_size: 5"),
-        pooled("pool1", "conv1", "MAX", 3),
-        *after(1, "pool1"),
-        *local(1, f"{top}1"),
-        learnt("conv2", second, "num_output: 32 pad: 2 kernel_size: 5"),
-        *after(2, "conv2"),
-        pooled("pool2", third, "AVE", 3),
-        *local(2, "pool2"),
-        learnt("conv3", "pool2" if normalized else "norm2", "num_output: 64 pad: 2 kernel_size: 5"),
-        *after(3, "conv3"),
-        pooled("pool3", last, "AVE", 3),
-        learnt("ip1", "pool3", "num_output: 10", 0),
-    )
+    """cifar10_full, or with sigmoids and BatchNorm instead, as in Caffe's examples."""
+    local = "local_size: 3 alpha: 5e-05 beta: 0.75 norm_region: WITHIN_CHANNEL"
+    layers, bottom = [], "data"
+    for n, outputs in ((1, 32), (2, 32), (3, 64)):
+        conv, pool, norm = f"conv{n}", f"pool{n}", f"norm{n}"
+        layers.append(learnt(conv, bottom, f"num_output: {outputs} pad: 2 kernel_size: 5"))
+        first = n == 1  # the first is pooled before it is rectified, and by maxima
+        bottom = pool if first else conv
+        if first:
+            layers.append(pooled(pool, conv, "MAX", 3))
+        if normalized:
+            layers.append(
+                wired(f"bn{n}", "BatchNorm", bottom, " ".join(["param { lr_mult: 0 }"] * 3))
+            )
+            bottom = f"bn{n}"
+            layers.append(wired(f"sigmoid{n}", "Sigmoid", bottom, top=bottom))
+        else:
+            layers.append(relu(f"relu{n}", bottom))
+        if not first:
+            layers.append(pooled(pool, bottom, "AVE", 3))
+            bottom = pool
+        if not normalized and n < 3:
+            layers.append(wired(norm, "LRN", bottom, f"lrn_param {{ {local} }}"))
+            bottom = norm
+    layers.append(learnt("ip1", bottom, "num_output: 10", 0))
     drawn: Shapes = {
         "conv1": ((32, 3, 5, 5), 0.0001),
         "conv2": ((32, 32, 5, 5), 0.01),
         "conv3": ((64, 32, 5, 5), 0.01),
         "ip1": ((10, 1024), 0.01),
     }
-    return Net("cifar", 'mean_file: "mean.binaryproto"', layers, "ip1", drawn)
+    return Net("cifar", 'mean_file: "mean.binaryproto"', tuple(layers), "ip1", drawn)
 
 
 INV = 'lr_policy: "inv" gamma: 0.0001 power: 0.75'
