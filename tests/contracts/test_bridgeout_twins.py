@@ -15,12 +15,13 @@ from sparsenet.regularization.regularizers import Bridgeout
 CONFIGS = Path(__file__).parents[2] / "configs"
 DENSE = {
     "cifar10/bridgeout/vgg16": "cifar10/bridgeout/vgg16-weight-decay",
+    "cifar10/bridgeout/vgg16-quarter": "cifar10/vgg16-quarter",
     "cifar10/bridgeout/resnet34": "cifar10/resnet34",
     "cifar10/bridgeout/wrn-28-10": "cifar10/wrn-28-10",
     "mnist/bridgeout/narrow": "mnist/narrow",
 }
-DROPOUTS = dict(zip(DENSE, (13, 32, 12, 5), strict=True))
-"""One behind each rectifier of VGG16 and the narrow net, two in each of 16 blocks, one in 12."""
+DROPOUTS = dict(zip(DENSE, (13, 13, 32, 12, 5), strict=True))
+"""One behind each rectifier of both VGG16 and of the narrow net, two in 16 blocks, one in 12."""
 
 
 def solver_of(name: str) -> Configuration:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,17 @@ def test_a_resnet18_with_a_quarter_of_the_channels() -> None:
     assert total + 128 * 10 + 10 == parameters_of("cifar10/nets/resnet18-quarter.yaml") == 701_466
 
 
+def test_a_vgg16_with_a_quarter_of_the_channels() -> None:
+    widths = [3, 16, 16, 32, 32, 64, 64, 64, *[128] * 6]
+    pairs = list(pairwise(widths))
+    weights = [9 * before * width for before, width in pairs]
+    total = sum(weights) + sum(3 * width for _, width in pairs) + 128 * 10 + 10
+    assert total == parameters_of("cifar10/nets/vgg16-quarter.yaml") == 924_186
+    sides = [32, 32, 16, 16, *[8] * 3, *[4] * 3, *[2] * 3]
+    per_image = sum(w * side**2 for w, side in zip(weights, sides, strict=True))
+    assert per_image + 1280 == multiply_accumulates_of("cifar10/nets/vgg16-quarter.yaml")
+
+
 def test_the_narrow_net_of_mnist() -> None:
     convolutions = [(1, 8, 28), (8, 8, 28), (8, 16, 14), (16, 16, 14), (16, 32, 7)]
     weights = [9 * before * width for before, width, _ in convolutions]
@@ -192,5 +204,6 @@ def test_the_narrow_net_of_mnist() -> None:
 def test_every_net_is_counted() -> None:
     nets = {str(path.relative_to(CONFIGS)) for path in CONFIGS.glob("*/nets/*.yaml")}
     others = {name for name in nets if name.startswith("tiny-imagenet/") or "-dropout" in name}
-    ours = {"cifar10/nets/resnet18-quarter.yaml", "mnist/nets/narrow.yaml"}
+    quarters = {f"cifar10/nets/{name}-quarter.yaml" for name in ("resnet18", "vgg16")}
+    ours = {*quarters, "mnist/nets/narrow.yaml"}
     assert nets - set(PUBLISHED) == others | ours
