@@ -25,13 +25,15 @@ ShapeOf = Callable[[Path], Shape | None]
 class Conversion:
     """What a file says: `solver` is None of a net. Not checked, and wrong where the report says so.
 
-    The solver's keys are in the order of Caffe's definition, its net left out.
+    The solver's keys are in the order of Caffe's definition, its net left out. `added` are the
+    layers of the net that are in no file.
     """
 
     source: Source
     solver: Keys | None
     net: Converted
     report: Report
+    added: tuple[str, ...] = ()
 
 
 def convert(path: Path, shape: Shape | None, stored: ShapeOf, mean: ShapeOf) -> Conversion:
@@ -48,8 +50,7 @@ def convert(path: Path, shape: Shape | None, stored: ShapeOf, mean: ShapeOf) -> 
         part = NetPart(source, source.message)
         both = layers_of_both(part, State("TRAIN"), State("TEST"), report)
         net = convert_net(part, for_every_phase(both), look, report)
-        add_loss(net, report)
-        return Conversion(source, None, net, report)
+        return Conversion(source, None, net, report, add_loss(net, report))
     solver = convert_solver(Fields(source, source.message, (), report))
     part, chosen = solver_nets(source, beside.net, report)
     return Conversion(source, solver, convert_net(part, chosen, look, report), report)

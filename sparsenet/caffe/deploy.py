@@ -26,15 +26,15 @@ def for_every_phase(chosen: Sequence[Chosen]) -> list[Chosen]:
     return [Chosen(it.fields, ()) for it in chosen if it.phases != ("TRAIN",)]
 
 
-def add_loss(net: Converted, report: Report) -> None:
-    """A SoftmaxWithLoss and an Accuracy of the scores, where nothing is a loss.
+def add_loss(net: Converted, report: Report) -> tuple[str, ...]:
+    """A SoftmaxWithLoss and an Accuracy of the scores, where nothing is a loss: their names.
 
     The scores are the last blob, or what the Softmax at the end reads.
     """
     data = [layer for layer in net.layers if layer["type"] == "Data"]
     losses = [it for it in net.layers if it["type"] in _LOSSES and it.get("phase") != "TEST"]
     if losses or not data or data[-1] is net.layers[-1]:
-        return
+        return ()
     last = net.layers[-1]
     scores = last["bottom"] if last["type"] == "Softmax" else _top(last)
     names = {layer["name"] for layer in net.layers} | {_top(layer) for layer in net.layers}
@@ -46,6 +46,7 @@ def add_loss(net: Converted, report: Report) -> None:
     ]
     words = "which names the scores: a net without a loss is not trained or tested here"
     report.note(f"{loss} and {accuracy} of {scores} were added, {words}")
+    return accuracy, loss
 
 
 def _top(layer: Keys) -> str:

@@ -131,10 +131,21 @@ def _checked(conversion: Conversion, texts: dict[str, str]) -> Configuration:
     try:
         configuration = check(_document(conversion, texts[NET]))
     except ConfigError as error:
-        report.raise_problems([it for it in error.problems if it.where not in known])
+        problems = [it for it in error.problems if it.where not in known]
+        report.raise_problems(_of_the_file(problems, conversion.added))
         raise
     report.raise_problems()
     return configuration
+
+
+def _of_the_file(problems: list[Problem], added: Iterable[str]) -> list[Problem]:
+    """The same, those of the layers that no file has as one of the file."""
+    keys = tuple(f"net.layers.{name}." for name in added)
+    ours = [it for it in problems if f"{it.key}.".startswith(keys)]
+    if not ours:
+        return problems
+    words = f"no loss can be added to it, and a net without one is not taken: {ours[0].message}"
+    return [it for it in problems if it not in ours] + [Problem(ours[0].where, "", words)]
 
 
 def _document(conversion: Conversion, text: str) -> Document:

@@ -102,6 +102,23 @@ def test_a_deploy_net_can_be_packed_and_computes_its_scores(folder: Path, end: s
     torch.testing.assert_close(packed(images).double(), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_deploy_net_that_can_have_no_loss_is_one_problem_of_its_own_file(folder: Path) -> None:
+    """The loss that is added is in no file of the user's; the other problems stay."""
+    path = folder / "deploy.prototxt"
+    map_of_scores = BODY[: BODY.index('layer { name: "ip"')]
+    path.write_text(INPUT + map_of_scores, encoding="utf-8")
+    with pytest.raises(ConfigError) as raised:
+        import_caffe(path, folder / "out")
+    [problem] = raised.value.problems
+    assert str(problem).startswith(f"{path}: no loss can be added to it")
+    assert "16 labels" in problem.message
+    path.write_text(INPUT + map_of_scores.replace("kernel_size: 3", "kernel_size: 9"))
+    with pytest.raises(ConfigError) as raised:
+        import_caffe(path, folder / "out")
+    assert [problem.key for problem in raised.value.problems] == ["net.layers.conv"]
+    assert not (folder / "out").exists()
+
+
 def test_a_net_of_which_only_a_test_has_data_is_for_every_phase(folder: Path) -> None:
     text = DATA.replace("memory_data_param", "include { phase: TEST } memory_data_param")
     (folder / "test.prototxt").write_text(text + BODY + LOSS, encoding="utf-8")
