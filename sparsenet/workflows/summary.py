@@ -61,13 +61,14 @@ def summary_text(summary: dict[str, Any], memory: ModelMemory) -> str:
 
 
 def _model_line(name: str, model: dict[str, Any]) -> str:
-    words = [f"{name}.pt, after {model['iter']} updates:"]
+    tested = []
     for phase in ("VAL", "TEST"):
-        if phase in model:
-            scores = {key: value for key, value in model[phase].items() if key != "samples"}
+        scores = {key: value for key, value in model.get(phase, {}).items() if key != "samples"}
+        if scores:  # a net may have data in a phase, and neither a loss nor an accuracy
             shown = ", ".join(f"{key} {_value(key, value)}" for key, value in scores.items())
-            words.append(f"{phase} {shown} ({model[phase]['samples']} samples)")
-    return words[0] + " " + "; ".join(words[1:])
+            tested.append(f"{phase} {shown} ({model[phase]['samples']} samples)")
+    trained = f"{name}.pt, after {model['iter']} updates"
+    return f"{trained}: {'; '.join(tested)}" if tested else trained
 
 
 def _value(name: str, value: float | None) -> str:

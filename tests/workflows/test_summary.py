@@ -77,3 +77,8 @@ def test_numbers_that_json_does_not_have_are_null_and_said_in_words() -> None:
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     text = summary_text(document, MEMORY)
     assert "TEST accuracy 50.00 %, loss not finite, b not finite (9 samples)" in text
+
+
+def test_a_phase_without_a_loss_or_an_accuracy_has_nothing_to_say() -> None:
+    silent = {"final": model_summary(15, {"TEST": Score("TEST", 60, None, None, {})})}
+    assert "final.pt, after 15 updates" in summary_text(summary(**silent), MEMORY).splitlines()
