@@ -187,7 +187,7 @@ RUNS = {
     "lenet_nesterov": Run(lenet(), 32, f'type: "Nesterov" {SGD_LENET} {INV} {CLIPPED.format(3)}'),
     "lenet_adam": Run(lenet(), 32, f"{ADAM} weight_decay: 0.0005 {CLIPPED.format(4)}"),
     "quick_l2_fixed": Run(quick(), 50, f'{SGD_CIFAR} lr_policy: "fixed"'),
-    "quick_l1_step": Run(quick(decay=0), 50, f"{SGD_CIFAR} {L1_STEP}"),
+    "quick_l1_step": Run(quick(decay=0), 25, f"{SGD_CIFAR} {L1_STEP}"),
     "quick_nesterov": Run(
         quick(even=True), 25, f'type: "Nesterov" {SGD_CIFAR} {INV} {CLIPPED.format(20)}'
     ),

@@ -80,17 +80,14 @@ def test_a_signal_saves_and_stops(
 ) -> None:
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     expected = train(solver, whole, "--set=max_iter=400")
-    settings = ["--set=max_iter=400", "--output", stopped]
-    process = spawn("train", solver, *settings)
+    process = spawn("train", solver, "--set=max_iter=400", "--output", stopped)
     wait_for(stopped / "metrics.jsonl", process)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == code, err
     assert out == ""
     assert "--resume auto goes on from there" in err.splitlines()[-1]
-    again = spawn("train", solver, *settings, "--resume", "auto")
-    again.communicate(timeout=60)
-    assert again.returncode == expected
+    assert train(solver, stopped, "--set=max_iter=400", "--resume=auto") == expected
     assert_same_run(whole, stopped, 400)
 
 
