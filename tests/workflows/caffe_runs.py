@@ -91,7 +91,7 @@ def relu(name: str, blob: str) -> str:
     return wired(name, "ReLU", blob, top=blob)
 
 
-def _even(shape: tuple[int, ...]) -> float:
+def _by_fan_in(shape: tuple[int, ...]) -> float:
     return float(np.prod(shape[1:])) ** -0.5
 
 
@@ -106,15 +106,15 @@ def lenet() -> Net:
         learnt("ip2", "ip1", "num_output: 10"),
     )
     shapes = {"conv1": (20, 1, 5, 5), "conv2": (50, 20, 5, 5), "ip1": (500, 800), "ip2": (10, 500)}
-    drawn = {name: (shape, _even(shape)) for name, shape in shapes.items()}
+    drawn = {name: (shape, _by_fan_in(shape)) for name, shape in shapes.items()}
     return Net("mnist", "scale: 0.00390625", layers, "ip2", drawn)
 
 
-def quick(decay: int = 1, *, even: bool = False) -> Net:
+def quick(decay: int = 1, *, larger: bool = False) -> Net:
     """cifar10_quick; the decay of its biases is so many times that of its weights.
 
-    Its first weights are drawn with its own deviations, or with those by which no layer is small
-    beside the others.
+    `larger` first weights than its own, whose conv1 of deviation 0.0001 leaves so many maxima of
+    pool1 so near to others that roundings decide between them.
     """
     layers = (
         learnt("conv1", "data", "num_output: 32 pad: 2 kernel_size: 5", decay),
@@ -136,9 +136,9 @@ def quick(decay: int = 1, *, even: bool = False) -> Net:
         "ip1": ((64, 1024), 0.1),
         "ip2": ((10, 64), 0.1),
     }
-    if even:
-        larger = {"conv1": 0.002, "conv2": 0.02, "conv3": 0.02, "ip1": 0.05}
-        drawn |= {name: (drawn[name][0], deviation) for name, deviation in larger.items()}
+    if larger:
+        deviations = {"conv1": 0.002, "conv2": 0.02, "conv3": 0.02, "ip1": 0.05}
+        drawn |= {name: (drawn[name][0], deviation) for name, deviation in deviations.items()}
     return Net("cifar", 'mean_file: "mean.binaryproto"', layers, "ip2", drawn)
 
 
@@ -189,9 +189,9 @@ RUNS = {
     "quick_l2_fixed": Run(quick(), 50, f'{SGD_CIFAR} lr_policy: "fixed"'),
     "quick_l1_step": Run(quick(decay=0), 25, f"{SGD_CIFAR} {L1_STEP}"),
     "quick_nesterov": Run(
-        quick(even=True), 25, f'type: "Nesterov" {SGD_CIFAR} {INV} {CLIPPED.format(20)}'
+        quick(larger=True), 25, f'type: "Nesterov" {SGD_CIFAR} {INV} {CLIPPED.format(20)}'
     ),
-    "quick_adam": Run(quick(even=True), 25, f"{ADAM} weight_decay: 0.004 {CLIPPED.format(25)}"),
+    "quick_adam": Run(quick(larger=True), 25, f"{ADAM} weight_decay: 0.004 {CLIPPED.format(25)}"),
     "full_l2_inv": Run(full(normalized=False), 50, f"{SGD_CIFAR} {INV}", 40),
     "full_batch_norm": Run(full(normalized=True), 50, f"{SGD_CIFAR} {INV}", 40),
 }

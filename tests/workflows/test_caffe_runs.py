@@ -69,7 +69,7 @@ def test_the_losses_are_caffes(name: str, files: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_in_float64_the_first_losses_are_caffes_to_the_last_digit(
+def test_in_float64_the_first_losses_are_caffes_to_1e_5(
     name: str, files: Path, tmp_path: Path
 ) -> None:
     folder = imported(files, name, tmp_path / "imported")

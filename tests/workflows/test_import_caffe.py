@@ -112,10 +112,11 @@ def test_a_deploy_net_that_can_have_no_loss_is_one_problem_of_its_own_file(folde
     [problem] = raised.value.problems
     assert str(problem).startswith(f"{path}: no loss can be added to it")
     assert "16 labels" in problem.message
-    path.write_text(INPUT + map_of_scores.replace("kernel_size: 3", "kernel_size: 9"))
+    wrong = map_of_scores.replace("kernel_size: 3", "kernel_size: 9")
+    path.write_text(INPUT + wrong.replace('name: "conv"', 'name: "loss1"'), encoding="utf-8")
     with pytest.raises(ConfigError) as raised:
         import_caffe(path, folder / "out")
-    assert [problem.key for problem in raised.value.problems] == ["net.layers.conv"]
+    assert [problem.key for problem in raised.value.problems] == ["net.layers.loss1"]
     assert not (folder / "out").exists()
 
 
